@@ -1,0 +1,1 @@
+"""`perfusynth ...`: one file a command."""

@@ -1,0 +1,1 @@
+"""Evaluation on patients never looked at."""

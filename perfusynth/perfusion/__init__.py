@@ -1,0 +1,1 @@
+"""Perfusion quantities: regions and volumes by threshold, colour tables, the measurements document."""

@@ -1,0 +1,1 @@
+"""Digital stroke patients, made by physics from one seed."""

@@ -1,0 +1,1 @@
+"""The ASGI application around MONAI Label: http, access, jobs."""

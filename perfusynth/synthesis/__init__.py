@@ -1,0 +1,1 @@
+"""The one pipeline: read, check, mask, generate, resample, clean, measure, package."""

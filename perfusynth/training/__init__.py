@@ -1,0 +1,1 @@
+"""Training: one task a family; data, losses and the engine are shared."""
