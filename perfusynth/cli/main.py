@@ -1,0 +1,54 @@
+"""`perfusynth`: every command is registered here; bad input ends in one line and exit code 2."""
+
+import sys
+
+import typer
+
+from perfusynth import __version__
+from perfusynth.cli import check, demo, evaluate, models, phantom, serve, synthesize, token, train
+from perfusynth.errors import Cancelled, InputError
+
+app = typer.Typer(
+    help="CT perfusion maps (Tmax, CBF) synthesised from a plain head CT. SYNTHETIC - research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(synthesize.synthesize)
+app.command()(check.check)
+app.command()(models.models)
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.command()(phantom.phantom)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.add_typer(token.app, name="token")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perfusynth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except InputError as error:
+        print(f"perfusynth: [{error.code}] {error}".replace("\n", " "), file=sys.stderr)
+        sys.exit(2)
+    except (Cancelled, KeyboardInterrupt):
+        print("perfusynth: cancelled, nothing was written.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""From a bundle on disk to a generator in memory."""
+
+from perfusynth.errors import InputError
+from perfusynth.generators.base import Generator
+from perfusynth.generators.bundles import Bundle
+from perfusynth.generators.devices import choose_device
+from perfusynth.generators.turbo import TurboGenerator
+
+#: The families that this version can run.
+FAMILIES = {"turbo": TurboGenerator}
+
+
+def load_generator(bundle: Bundle, *, device: str = "auto") -> Generator:
+    """Load a bundle's generator onto a device.
+
+    Raises
+    ------
+    InputError
+        Code ``unknown_family``, ``weights_changed`` or ``bad_device``.
+    """
+    family = FAMILIES.get(bundle.spec.family)
+    if family is None:
+        raise InputError(
+            f"{bundle.name} needs a generator family that this version does not have.",
+            expected=" or ".join(FAMILIES),
+            got=bundle.spec.family[:64],
+            hint="Update perfusynth.",
+            code="unknown_family",
+        )
+    return family.from_bundle(bundle, choose_device(device))

@@ -1,0 +1,160 @@
+"""The pix2pix-turbo family: NCCT in, Tmax and CBF out, in one pass over every slab."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from perfusynth.errors import InputError
+from perfusynth.generators.base import Synthesis
+from perfusynth.generators.bundles import Bundle, GeneratorSpec
+from perfusynth.generators.turbo_network import TurboConfig, TurboNetwork
+from perfusynth.progress import OnProgress, ignore_progress
+from perfusynth.volumes.model_grid import AIR_HU, GridMapping, ModelGrid, map_to_grid
+from perfusynth.volumes.volume import Volume
+
+#: Slabs in one forward pass: a CPU gains nothing beyond its caches, a GPU takes a whole head at once.
+BATCH_SLABS = {"cpu": 8, "cuda": 64}
+
+#: Share of a model-grid voxel that must be brain for its value to be used on the scan's grid.
+BRAIN_SHARE = 0.5
+
+
+class TurboGenerator:
+    """A loaded generator of the family.
+
+    Parameters
+    ----------
+    network
+        The trained network, in evaluation mode on ``device``.
+    spec
+        What goes in and comes out, from the bundle's metadata.
+    device
+        Where it runs.
+    """
+
+    def __init__(self, network: TurboNetwork, spec: GeneratorSpec, device: torch.device):
+        self.network = network
+        self.spec = spec
+        self.device = device
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, device: torch.device) -> "TurboGenerator":
+        """Load a bundle's weights (stored as float16, used as float32) onto a device, after checking their hash."""
+        bundle.verify()
+        network = TurboNetwork(TurboConfig.model_validate(bundle.spec.network))
+        state = {name: tensor for file in bundle.weight_files for name, tensor in load_file(file).items()}
+        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        return cls(network, bundle.spec, device)
+
+    def synthesize(
+        self,
+        inputs: Mapping[str, Volume],
+        *,
+        options: Mapping[str, Any] | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Synthesis:
+        """See `perfusynth.generators.base.Generator.synthesize`; this family has no options."""
+        if options:
+            raise InputError(
+                "Unknown options for this generator.",
+                expected="none",
+                got=", ".join(sorted(options)),
+                hint="Remove them.",
+                code="unknown_option",
+            )
+        scan, brain = self._checked(inputs)
+        grid = self.spec.grid
+        mapping = map_to_grid(scan, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
+        ncct = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
+        share = mapping.to_model(brain.array)
+        made = self.translate(ncct, on_progress)
+        maps = {
+            output.name: scan.with_array(_on_scan(values, share, mapping) * (brain.array > 0))
+            for output, values in zip(self.spec.outputs, made, strict=True)
+        }
+        return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)})
+
+    def _checked(self, inputs: Mapping[str, Volume]) -> tuple[Volume, Volume]:
+        name = self.spec.inputs[0].name
+        missing = {name, "brain"} - set(inputs)
+        if missing:
+            raise InputError(
+                "A volume is missing.",
+                expected=f"{name} and brain",
+                got=", ".join(sorted(inputs)) or "nothing",
+                hint=f"Give {', '.join(sorted(missing))}.",
+                code="missing_input",
+            )
+        scan, brain = inputs[name], inputs["brain"]
+        if scan.shape != brain.shape or not np.allclose(scan.affine, brain.affine, atol=1e-3) or not brain.array.any():
+            raise InputError(
+                "The brain mask does not fit the image.",
+                expected=f"a mask that is not empty on the grid {scan.shape}",
+                got=f"{brain.shape} with {int((brain.array > 0).sum())} voxels",
+                hint="Make the mask on the very volume that is synthesised.",
+                code="bad_mask",
+            )
+        return scan, brain
+
+    @torch.inference_mode()
+    def translate(self, ncct: np.ndarray, on_progress: OnProgress = ignore_progress) -> np.ndarray:
+        """Make the maps of a head that is already on the model grid.
+
+        Parameters
+        ----------
+        ncct
+            HU, shape ``(x, y, slabs)`` in nearest-RAS order.
+        on_progress
+            Told the stage ``generate``.
+
+        Returns
+        -------
+        float32 array ``(maps, x, y, slabs)`` in the units of the metadata, clipped to their ranges.
+        """
+        batch = BATCH_SLABS[self.device.type]
+        done: list[torch.Tensor] = []
+        for images in torch.split(as_images(ncct, self.spec), batch):
+            on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
+            images = images.to(self.device, memory_format=torch.channels_last)
+            done.append(self.network(images).float().cpu())
+        on_progress("generate", 1.0)
+        return to_units(torch.cat(done).numpy(), self.spec)
+
+
+def as_images(ncct: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
+    """Windowed slabs with their neighbours as channels: ``(x, y, slabs)`` HU to ``(slabs, channels, x, y)`` in [-1, 1].
+
+    Beyond the first and the last slab the outermost one is repeated.
+    """
+    low, high = spec.inputs[0].window
+    scaled = np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1
+    reach = spec.inputs[0].slices // 2
+    padded = np.pad(scaled, ((0, 0), (0, 0), (reach, reach)), mode="edge")
+    channels = [padded[..., k : k + ncct.shape[2]] for k in range(spec.inputs[0].slices)]
+    return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
+
+
+def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
+    """The network's output ``(slabs, maps, x, y)`` in physical units as ``(maps, x, y, slabs)``, clipped to range."""
+    low, high = (np.array([o.range[k] for o in spec.outputs], dtype=np.float32)[:, None, None, None] for k in (0, 1))
+    values = (np.moveaxis(made, 0, -1) + 1) / 2 * (high - low) + low
+    return np.clip(values, low, high).astype(np.float32)
+
+
+def from_units(maps: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
+    """The inverse of `to_units`: ``(maps, x, y, slabs)`` in units to ``(slabs, maps, x, y)`` in [-1, 1]."""
+    low, high = (np.array([o.range[k] for o in spec.outputs], dtype=np.float32)[:, None, None, None] for k in (0, 1))
+    return np.moveaxis((np.clip(maps, low, high) - low) / (high - low) * 2 - 1, -1, 0).astype(np.float32)
+
+
+def _on_scan(values: np.ndarray, share: np.ndarray, mapping: GridMapping) -> np.ndarray:
+    """A map on the scan's grid, made from brain voxels only, so that nothing bleeds in from outside the brain."""
+    used = (share >= BRAIN_SHARE).astype(np.float32)
+    weight = mapping.to_scan(used)
+    value = mapping.to_scan(values * used)
+    plain = mapping.to_scan(values)
+    return np.where(weight > 1e-3, value / np.maximum(weight, 1e-3), plain)

@@ -1,0 +1,107 @@
+"""Training data drawn on the fly: slabs of digital patients on the model grid, the same for the same step always."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.turbo import as_images, from_units
+from perfusynth.phantom.render import render_on_model_grid
+
+
+@dataclass(frozen=True, eq=False)
+class PatientSlabs:
+    """One patient as network tensors.
+
+    ``images`` (slabs, channels, x, y) and ``maps`` (slabs, outputs, x, y), both in [-1, 1]; ``brain`` and
+    ``deficit`` (slabs, 1, x, y) bool.
+    """
+
+    images: torch.Tensor
+    maps: torch.Tensor
+    brain: torch.Tensor
+    deficit: torch.Tensor
+
+
+#: Seconds of Tmax above which tissue counts as hypoperfused (reference: Tmax > 6 s of the DEFUSE trials).
+DEFICIT_TMAX_S = 6.0
+
+
+def draw_slabs(seed: int, spec: GeneratorSpec) -> PatientSlabs:
+    """Render one digital patient on the model grid and bring it to the network's form."""
+    volumes = render_on_model_grid(seed).volumes
+    targets = np.stack([volumes[output.name] for output in spec.outputs])
+    return PatientSlabs(
+        images=as_images(volumes[spec.inputs[0].name], spec).half(),
+        maps=torch.from_numpy(from_units(targets, spec)).half(),
+        brain=_slabs_first(volumes["brain"] > 0.5),
+        deficit=_slabs_first(volumes["tmax"] > DEFICIT_TMAX_S),
+    )
+
+
+def _slabs_first(mask: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(mask, -1, 0)[:, None]))
+
+
+class PhantomSlabs(IterableDataset):
+    """An endless stream of batches; batch ``k`` depends on the settings and on ``k`` alone, so a run can resume.
+
+    Parameters
+    ----------
+    spec
+        The generator's inputs and outputs.
+    seeds
+        Half-open range of patients.
+    batch_slabs, patient_pool, steps_per_patient, seed
+        See `perfusynth.training.config.TrainingConfig`.
+    first_step
+        Step to begin with.
+    """
+
+    def __init__(
+        self,
+        spec: GeneratorSpec,
+        seeds: tuple[int, int],
+        *,
+        batch_slabs: int,
+        patient_pool: int,
+        steps_per_patient: int,
+        seed: int,
+        first_step: int = 0,
+    ):
+        self.spec = spec
+        self.seeds = seeds
+        self.batch_slabs = batch_slabs
+        self.patient_pool = patient_pool
+        self.steps_per_patient = steps_per_patient
+        self.seed = seed
+        self.first_step = first_step
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        worker = torch.utils.data.get_worker_info()
+        stride, step = (worker.num_workers, self.first_step + worker.id) if worker else (1, self.first_step)
+        draw = lru_cache(maxsize=2 * self.patient_pool)(lambda seed: draw_slabs(seed, self.spec))
+        while True:
+            yield self._batch(step, draw)
+            step += stride
+
+    def _batch(self, step: int, draw) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng((self.seed, step))
+        newest = step // self.steps_per_patient
+        parts = []
+        for _ in range(self.batch_slabs):
+            patient = draw(self._patient(newest + int(rng.integers(self.patient_pool))))
+            slab = int(rng.integers(patient.images.shape[0]))
+            parts.append((patient.images[slab], patient.maps[slab], patient.brain[slab], patient.deficit[slab]))
+        names = ("images", "maps", "brain", "deficit")
+        return {name: torch.stack(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
+
+    def _patient(self, index: int) -> int:
+        """The index-th patient of the endless sequence of shuffled passes over the seeds."""
+        count = self.seeds[1] - self.seeds[0]
+        order = np.random.default_rng((self.seed, index // count)).permutation(count)
+        return self.seeds[0] + int(order[index % count])

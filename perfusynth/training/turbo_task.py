@@ -1,0 +1,44 @@
+"""The pix2pix-turbo family's training task: its network, its step and its prediction."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.turbo import TurboGenerator
+from perfusynth.generators.turbo_network import TurboConfig, TurboNetwork
+
+
+class TurboTask:
+    """What is particular to this family; the engine does the rest.
+
+    Parameters
+    ----------
+    spec
+        The bundle's generator block.
+    deficit_weight
+        Extra weight of voxels with Tmax > 6 s.
+    """
+
+    def __init__(self, spec: GeneratorSpec, *, deficit_weight: float):
+        self.spec = spec
+        self.deficit_weight = deficit_weight
+        self.network = TurboNetwork(TurboConfig.model_validate(spec.network))
+
+    def loss(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Mean absolute error per map in the network's scale, over the brain only; ``loss`` is their sum.
+
+        Outside the brain nothing is asked of the network: maps are masked there.
+        """
+        made = network(batch["images"].float()).float()
+        weight = batch["brain"].float() * (1 + self.deficit_weight * batch["deficit"].float())
+        error = (made - batch["maps"].float()).abs() * weight
+        per_map = error.sum(dim=(0, 2, 3)) / weight.sum().clamp(min=1)
+        losses = {output.name: value for output, value in zip(self.spec.outputs, per_map, strict=True)}
+        return {"loss": per_map.sum(), **losses}
+
+    def predict(self, network: TurboNetwork, ncct: np.ndarray, device: torch.device) -> np.ndarray:
+        """Maps ``(outputs, x, y, slabs)`` in units from HU on the model grid ``(x, y, slabs)``."""
+        return TurboGenerator(network, self.spec, device).translate(ncct)
