@@ -1,0 +1,223 @@
+"""``measurements.json``: what was measured, on what, with what; the versioned model behind its published schema."""
+
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from perfusynth import atomic
+from perfusynth.perfusion.notices import notices_for
+
+#: Version of the document; the first number changes when a reader of the old one would be misled.
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+Origin = Literal["synthetic", "deconvolved", "vendor", "colour_picture"]
+
+
+def _rounded(digits: int) -> BeforeValidator:
+    def convert(value: Any) -> Any:
+        # numpy scalars become plain floats; what is not a number is left to pydantic's own message.
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return value
+        return round(number, digits) + 0.0 if math.isfinite(number) else number
+
+    return BeforeValidator(convert)
+
+
+Ml = Annotated[float, _rounded(2), Field(ge=0, description="mL")]
+Ratio = Annotated[float, _rounded(3), Field(ge=0)]
+Share = Annotated[float, _rounded(3), Field(ge=0, le=1)]
+Number = Annotated[float, _rounded(4)]
+Seconds = Annotated[float, _rounded(4), Field(ge=0, description="s")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Vector = tuple[Annotated[float, _rounded(6)], Annotated[float, _rounded(6)], Annotated[float, _rounded(6)]]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Core(_Block):
+    """Core estimate; ``threshold_cbf`` = fraction times ``normal_cbf``, mL/100 g/min."""
+
+    ml: Ml
+    threshold_fraction: Share
+    threshold_cbf: Number
+    normal_cbf: Number
+    method: str
+
+
+class SideOfDeficit(_Block):
+    """Where the hypoperfusion lies; ``right_share`` is absent without any."""
+
+    side: Literal["right", "left", "bilateral", "none"]
+    right_ml: Ml
+    left_ml: Ml
+    right_share: Share | None = None
+
+
+class PlaneRas(_Block):
+    """Plane between the patient's halves, RAS+ mm; the normal points to the patient's right."""
+
+    point: Vector
+    normal: Vector
+
+
+class Check(_Block):
+    """A finding of the input checks (`perfusynth.volumes.findings.Finding`)."""
+
+    code: str
+    severity: Literal["refuse", "warn"]
+    message: str
+    expected: str
+    got: str
+
+
+class OutOfDomain(_Block):
+    """How far the input lies from what the model has seen; ``score`` is absent where it could not be computed."""
+
+    score: Number | None = None
+    text: str
+
+
+class Intervals(_Block):
+    """Calibrated intervals of volumes in mL by threshold, or why they are withheld: one of the two."""
+
+    withheld: str | None = None
+    level: Share | None = None
+    volumes_ml: dict[str, tuple[Ml, Ml]] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Intervals":
+        if (self.withheld is None) == (self.volumes_ml is None) or (self.level is None) != (self.volumes_ml is None):
+            raise ValueError("expected either a reason in withheld, or level and volumes_ml")
+        return self
+
+
+class ModelUsed(_Block):
+    """The model that made the maps."""
+
+    task: str
+    name: str
+    version: str
+    weights_sha256: Sha256
+    family: str
+    licence: str | None = None
+
+
+class SoftwareUsed(_Block):
+    """The software that ran it."""
+
+    name: str = "perfusynth"
+    version: str
+
+
+class InputUsed(_Block):
+    """The image that the maps were made from; nothing here identifies a patient."""
+
+    sha256: Sha256
+    kind: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[Number, Number, Number]
+    resampled: bool
+    notes: list[str] = []
+    is_phantom: bool
+
+
+class MapFile(_Block):
+    """A map of the result; ``range`` is what the generator can put out, in ``unit``."""
+
+    name: str
+    file: str
+    unit: str
+    range: tuple[Number, Number]
+
+
+class Measurements(_Block):
+    """The document. Blocks that a family does not have are absent (``None`` here)."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    origin: Origin
+    notices: list[str]
+    validated_on: str | None = None
+    volumes_ml: dict[str, Ml] | None = Field(None, description="mL by Tmax threshold in s: keys '4', '6', '8', '10'")
+    core: Core | None = None
+    mismatch_ml: Ml | None = None
+    mismatch_ratio: Ratio | None = None
+    mismatch_ratio_infinite: bool | None = None
+    hir: Ratio | None = Field(None, description="hypoperfusion intensity ratio, V(Tmax>10 s) / V(Tmax>6 s)")
+    laterality: SideOfDeficit | None = None
+    brain_ml: Ml | None = None
+    midplane: PlaneRas | None = None
+    checks: list[Check] = []
+    overrides: list[str] = []
+    out_of_domain: OutOfDomain | None = None
+    intervals: Intervals | None = None
+    model: ModelUsed | None = None
+    software: SoftwareUsed
+    input: InputUsed
+    maps: list[MapFile] = []
+    settings: dict[str, JsonValue] | None = Field(None, description="thresholds and clean-up of the regions")
+    timings_s: dict[str, Seconds] = {}
+
+    @field_validator("created")
+    @classmethod
+    def _utc(cls, value: str) -> str:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None or moment.utcoffset() != UTC.utcoffset(None):
+            raise ValueError(f"expected an ISO 8601 time in UTC, got {value!r}")
+        return value
+
+    @field_validator("settings")
+    @classmethod
+    def _finite(cls, value: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        json.dumps(value, allow_nan=False)
+        return value
+
+    @model_validator(mode="after")
+    def _honest(self) -> "Measurements":
+        missing = [line for line in notices_for(self.origin, self.validated_on) if line not in self.notices]
+        if missing:
+            raise ValueError(f"expected the notices {missing} on a result of origin {self.origin!r}")
+        if self.origin == "synthetic" and (self.model is None or self.validated_on is None):
+            raise ValueError("expected model and validated_on on a synthetic result")
+        if self.mismatch_ratio is not None and self.mismatch_ratio_infinite:
+            raise ValueError("expected no mismatch_ratio where it is infinite")
+        return self
+
+    def as_json(self) -> str:
+        """The document as text: absent blocks left out, plain numbers, no NaN."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def write_json(self, path: Path) -> None:
+        """Write the document; the file appears whole by rename."""
+        atomic.write_bytes(Path(path), self.as_json().encode())
+
+    @classmethod
+    def read_json(cls, path: Path) -> "Measurements":
+        """Read a document.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The file is no document of this version.
+        """
+        return cls.model_validate_json(Path(path).read_bytes())
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the document, as published in ``docs/measurements.schema.json``."""
+    schema = Measurements.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "perfusynth measurements"}
+
+
+def schema_text() -> str:
+    """The text of the published schema file."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

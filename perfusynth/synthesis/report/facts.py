@@ -1,0 +1,180 @@
+"""What a report says, in words and in order; picture and page both draw it from here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perfusynth.perfusion.measurements import Measurements
+
+TITLES = {
+    "synthetic": "Synthetic perfusion maps from a plain head CT",
+    "deconvolved": "Perfusion maps from CT perfusion",
+    "vendor": "Perfusion maps of the scanner's vendor",
+    "colour_picture": "Perfusion maps read from colour pictures",
+}
+
+SIDES = {
+    "right": "right hemisphere",
+    "left": "left hemisphere",
+    "bilateral": "both hemispheres",
+    "none": "no region",
+}
+
+#: Shown where a number has no meaning (a ratio without hypoperfusion).
+NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of the result: label, value with unit, a note on how it is meant."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence that the reader must see beside the numbers."""
+
+    kind: Literal["warning", "note"]
+    title: str
+    text: str
+
+
+def title(measurements: Measurements) -> str:
+    """The report's heading."""
+    return TITLES[measurements.origin]
+
+
+def headline(measurements: Measurements) -> list[Figure]:
+    """The numbers that are read first; blocks that the result does not have are left out."""
+    m = measurements
+    figures = []
+    threshold = _hypoperfusion_key(m)
+    if m.volumes_ml is not None and threshold in m.volumes_ml:
+        figures.append(Figure(f"Tmax > {threshold} s", ml(m.volumes_ml[threshold]), _interval(m, threshold)))
+    if m.core is not None:
+        figures.append(Figure("Core estimate", ml(m.core.ml), f"rCBF < {m.core.threshold_fraction:.0%}"))
+    elif m.volumes_ml is not None:
+        figures.append(Figure("Core estimate", "not measured", "too little normal tissue to compare with"))
+    if m.mismatch_ml is not None:
+        figures.append(Figure("Mismatch volume", ml(m.mismatch_ml), f"Tmax > {threshold} s minus core"))
+        figures.append(Figure("Mismatch ratio", _ratio(m), f"Tmax > {threshold} s / core"))
+    if m.volumes_ml is not None:
+        hir = NOT_APPLICABLE if m.hir is None else f"{m.hir:.2f}"
+        figures.append(Figure("HIR", hir, f"Tmax > {_setting(m, 'severe_s', 10)} s / Tmax > {threshold} s"))
+    if m.laterality is not None:
+        share = m.laterality.right_share
+        note = "" if share is None else f"right {share:.0%}, left {1 - share:.0%}"
+        figures.append(Figure("Side", SIDES[m.laterality.side], note))
+    return figures
+
+
+def thresholds(measurements: Measurements) -> list[Figure]:
+    """Volume of every Tmax threshold."""
+    volumes = measurements.volumes_ml or {}
+    return [Figure(f"Tmax > {key} s", ml(value), _interval(measurements, key)) for key, value in volumes.items()]
+
+
+def remarks(measurements: Measurements) -> list[Remark]:
+    """Warnings of the input checks, overrides, what is known of the result's reliability."""
+    m = measurements
+    result = [
+        Remark("warning", "Warning", f"{check.message} (found {check.got}; expected {check.expected})")
+        for check in m.checks
+    ]
+    if m.overrides:
+        text = f"Synthesised although these checks refused the input: {', '.join(m.overrides)}."
+        result.append(Remark("warning", "Overridden", text))
+    if m.input.resampled:
+        result.append(Remark("note", "Resampled", "The CT was not on an even orthogonal grid and has been resampled."))
+    result.extend(Remark("note", "Input", note) for note in m.input.notes)
+    if m.out_of_domain is not None:
+        score = m.out_of_domain.score
+        text = m.out_of_domain.text if score is None else f"{m.out_of_domain.text} (score {score:.2f})"
+        result.append(Remark("note", "Out of domain", text))
+    if m.intervals is not None and m.intervals.withheld is not None:
+        result.append(Remark("note", "Intervals withheld", m.intervals.withheld))
+    return result
+
+
+def meaning(measurements: Measurements) -> tuple[list[str], list[str]]:
+    """What the result is, and what it is not."""
+    m = measurements
+    if m.origin != "synthetic":
+        return ["A measurement of the maps named below, for research."], ["No basis for a treatment decision."]
+    what = [
+        "A computer's guess of what CT perfusion would show, made from the plain CT alone. No contrast passage was "
+        "measured.",
+        f"Made by a model that was validated on: {m.validated_on}.",
+    ]
+    if m.core is not None:
+        what.append(f"Core estimate: {m.core.method}.")
+    what_not = [
+        "No perfusion measurement and no replacement for CT perfusion, CT angiography or MRI.",
+        "No basis for a treatment decision, and no statement about any trial's criteria.",
+        "No exclusion of stroke: early ischaemia is often invisible on plain CT, also to the model.",
+    ]
+    return what, what_not
+
+
+def provenance(measurements: Measurements) -> list[tuple[str, str]]:
+    """Model, software and input, so that the result can be traced."""
+    m = measurements
+    rows = []
+    if m.model is not None:
+        rows.append(("Model", f"{m.model.name} {m.model.version} ({m.model.family}, task {m.model.task})"))
+        rows.append(("Weights SHA-256", m.model.weights_sha256))
+        if m.model.licence:
+            rows.append(("Model licence", m.model.licence))
+    if m.validated_on is not None:
+        rows.append(("Validated on", m.validated_on))
+    shape = " x ".join(str(n) for n in m.input.shape)
+    spacing = " x ".join(f"{s:.3g}" for s in m.input.spacing_mm)
+    rows.append(("Input", f"{m.input.kind}, {shape} voxels of {spacing} mm" + (", phantom" * m.input.is_phantom)))
+    rows.append(("Input SHA-256", m.input.sha256))
+    if m.brain_ml is not None:
+        rows.append(("Brain mask", ml(m.brain_ml)))
+    if m.core is not None:
+        rows.append(
+            ("Normal tissue CBF", f"{m.core.normal_cbf:.1f} mL/100 g/min; core below {m.core.threshold_cbf:.1f}")
+        )
+    rows.append(("Software", f"{m.software.name} {m.software.version}"))
+    rows.append(("Created", m.created))
+    if m.timings_s:
+        rows.append(("Seconds", ", ".join(f"{stage} {s:.2f}" for stage, s in m.timings_s.items())))
+    return rows
+
+
+def signature(measurements: Measurements) -> str:
+    """One line that ties a picture to its model and input: the first 12 hex digits of each hash."""
+    m = measurements
+    made = f"Model {m.model.name} {m.model.version}, weights {m.model.weights_sha256[:12]}; " if m.model else ""
+    return f"{made}input {m.input.sha256[:12]}; {m.software.name} {m.software.version}; {m.created}"
+
+
+def ml(value: float) -> str:
+    """A volume as shown."""
+    return f"{value:.1f} mL"
+
+
+def _ratio(m: Measurements) -> str:
+    if m.mismatch_ratio_infinite:
+        return "infinite"
+    return NOT_APPLICABLE if m.mismatch_ratio is None else f"{m.mismatch_ratio:.1f}"
+
+
+def _interval(m: Measurements, key: str) -> str:
+    if m.intervals is None or m.intervals.volumes_ml is None or key not in m.intervals.volumes_ml:
+        return ""
+    low, high = m.intervals.volumes_ml[key]
+    return f"{m.intervals.level:.0%} interval {low:.1f} to {high:.1f} mL"
+
+
+def _setting(m: Measurements, name: str, default: float) -> str:
+    value = (m.settings or {}).get(name, default)
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _hypoperfusion_key(m: Measurements) -> str:
+    return _setting(m, "hypoperfusion_s", 6)

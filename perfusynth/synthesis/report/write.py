@@ -1,0 +1,59 @@
+"""Writes the report's two files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from perfusynth import atomic
+from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay
+from perfusynth.perfusion.measurements import Measurements
+from perfusynth.perfusion.regions import Regions
+from perfusynth.synthesis.report.mosaic import draw_mosaic, with_banner
+from perfusynth.synthesis.report.page import png_bytes, render_page
+from perfusynth.synthesis.report.picture import render_report
+from perfusynth.volumes.volume import Volume
+
+
+def write_report(
+    out: Path,
+    ncct: Volume,
+    maps: Mapping[str, Volume],
+    brain: np.ndarray,
+    regions: Regions | None,
+    measurements: Measurements,
+    *,
+    displays: Mapping[str, MapDisplay] = MAP_DISPLAYS,
+) -> None:
+    """Write ``report.png`` and ``report.html`` into ``out``.
+
+    Parameters
+    ----------
+    out
+        Folder; made when it is missing.
+    ncct
+        Plain CT, HU; any axis order.
+    maps
+        Maps by name, on the NCCT's grid.
+    brain
+        bool array on that grid.
+    regions
+        As measured on these maps; ``None`` where the family has none.
+    measurements
+        What is said; its notices are drawn into every picture.
+    displays
+        Range and colour table of each map; its order is the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        A map, the brain or a region is not on the NCCT's grid.
+    """
+    masks = {} if regions is None else {"regions": regions.hypoperfusion}
+    for name, array in {**{name: volume.array for name, volume in maps.items()}, "brain": brain, **masks}.items():
+        if array.shape != ncct.shape:
+            raise ValueError(f"expected {name} on the NCCT's grid {ncct.shape}, got {array.shape}")
+    mosaic, _ = draw_mosaic(ncct, maps, brain, regions, displays=displays)
+    atomic.write_bytes(out / "report.png", png_bytes(render_report(mosaic, measurements)))
+    inlined = with_banner(mosaic, measurements.notices)
+    atomic.write_bytes(out / "report.html", render_page(png_bytes(inlined), inlined.size, measurements).encode())
