@@ -1,0 +1,80 @@
+"""Where each scan point lies in the template: head pose, size, and a smooth invertible asymmetric warp."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from perfusynth.phantom.lattice import HEAD, linear_weights, smooth_field, stream
+from perfusynth.phantom.patient import Patient
+
+#: Point of the template that lies at the scan's origin when the offset is 0, MNI mm.
+HEAD_CENTRE = (0.0, -18.0, 5.0)
+#: Smoothness of the warp's two parts, mm, and the fine part's SD relative to the coarse one.
+WARP_SIGMA_MM, FINE_SIGMA_MM, FINE_SHARE = 24.0, 10.0, 0.45
+#: Spacing of the lattices on which the warp is kept and template coordinates are computed, mm.
+WARP_STEP_MM, NODE_MM = 6.0, 6.0
+
+WARP_LATTICE = HEAD.coarser(WARP_STEP_MM)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A patient's way from scan RAS mm to MNI mm: ``mni = t + warp(t)``, ``t = R^T (ras - offset) / scale + centre``."""
+
+    linear: np.ndarray
+    origin: np.ndarray
+    warp: np.ndarray
+
+    def to_template(self, points: np.ndarray) -> np.ndarray:
+        """MNI mm of RAS points, both ``(3, n)`` float32."""
+        linear = self.linear @ (points - self.origin[:, None]) + np.asarray(HEAD_CENTRE)[:, None]
+        index = WARP_LATTICE.index(linear)
+        shift = [ndimage.map_coordinates(w, index, order=1, mode="nearest", output=np.float32) for w in self.warp]
+        return (linear + np.stack(shift)).astype(np.float32)
+
+
+def placement_of(patient: Patient) -> Placement:
+    """The patient's placement; the warp's SD is ``patient.warp_mm`` per axis, slopes stay far below 1 (invertible)."""
+    rotation = Rotation.from_euler("xyz", patient.rotation_deg, degrees=True).as_matrix()
+    rng = stream(patient.seed, "warp")
+    warp = [
+        patient.warp_mm
+        * (smooth_field(rng, WARP_LATTICE, WARP_SIGMA_MM) + FINE_SHARE * smooth_field(rng, WARP_LATTICE, FINE_SIGMA_MM))
+        for _ in range(3)
+    ]
+    linear = np.diag(1 / np.asarray(patient.scale)) @ rotation.T
+    return Placement(linear, np.asarray(patient.offset_mm, dtype=float), np.stack(warp).astype(np.float32))
+
+
+def template_coordinates(
+    placement: Placement, affine: np.ndarray, ranges: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """MNI mm at every voxel of a grid, computed on coarse nodes and interpolated linearly.
+
+    Parameters
+    ----------
+    affine
+        Voxel to RAS mm.
+    ranges
+        Voxel indices (may be fractional, ascending) along each axis.
+
+    Returns
+    -------
+    float32 ``(3, len(x), len(y), len(z))``.
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    nodes, weights = [], []
+    for index, step in zip(ranges, spacing, strict=True):
+        length = float(index[-1] - index[0]) * step
+        count = max(2, int(np.ceil(length / NODE_MM)) + 1)
+        node = np.linspace(index[0], max(index[-1], index[0] + 1e-3), count)
+        nodes.append(node)
+        weights.append(linear_weights(count, (index - node[0]) / (node[1] - node[0])))
+    voxels = np.stack([n.ravel() for n in np.meshgrid(*nodes, indexing="ij")])
+    coordinates = placement.to_template(affine[:3, :3] @ voxels + affine[:3, 3:4])
+    result = coordinates.reshape(3, *(len(n) for n in nodes))
+    for axis in range(3):
+        result = np.moveaxis(np.tensordot(weights[axis], result, axes=(1, axis + 1)), 0, axis + 1)
+    return np.ascontiguousarray(result, dtype=np.float32)
