@@ -1,0 +1,71 @@
+"""A DICOM folder to one volume on an even orthogonal grid."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from perfusynth.errors import InputError
+from perfusynth.progress import OnProgress
+from perfusynth.readers.dicom_geometry import StackGeometry
+from perfusynth.readers.dicom_headers import Slice, read_headers, slices_of
+from perfusynth.readers.dicom_pixels import read_pixels
+from perfusynth.readers.dicom_series import choose
+from perfusynth.readers.loaded import Loaded
+from perfusynth.volumes.regrid import regrid_stack
+from perfusynth.volumes.volume import Volume
+
+
+def read_folder(folder: Path, on_progress: OnProgress) -> Loaded:
+    """Read the NCCT out of a folder with subfolders; see `perfusynth.readers.dicom_series.choose` for which."""
+    slices, damaged = read_headers(folder)
+    if not slices:
+        raise InputError(
+            "There are no DICOM images here.",
+            expected="a folder with the slices of a head CT",
+            got=f"{damaged} damaged files" if damaged else "no DICOM image in it or its subfolders",
+            hint="Give the folder that holds the series; a NIfTI or NRRD scan is given as a file.",
+            code="no_images",
+        )
+    return _load(slices, damaged, on_progress)
+
+
+def read_single_file(path: Path, on_progress: OnProgress) -> Loaded:
+    """Read one multi-frame file; a single slice out of a folder is refused."""
+    try:
+        slices = slices_of(path)
+    except InputError:
+        raise
+    except Exception:  # pydicom raises whatever a damaged file happens to trigger
+        slices = []
+    if len(slices) < 2:
+        raise InputError(
+            "One DICOM file is one slice, not a scan.",
+            expected="the folder (or a zip of it) with all slices of the series",
+            got="a single image" if slices else "a DICOM file without an image, or a damaged one",
+            hint="Give the folder that this file lies in.",
+            code="single_slice",
+        )
+    return _load(slices, 0, on_progress)
+
+
+def _load(slices: list[Slice], damaged: int, on_progress: OnProgress) -> Loaded:
+    chosen = choose(slices)
+    geometry = chosen.geometry
+    notes = list(chosen.notes) + list(geometry.notes)
+    if damaged:
+        notes.append(f"{damaged} damaged DICOM {'file was' if damaged == 1 else 'files were'} passed over.")
+    first = geometry.slices[0].acquisition
+    if "DERIVED" in first.image_type:
+        notes.append("The series calls itself derived: it may have been processed after the scan.")
+    if first.modality == "CT" and any(s.slope is None or s.intercept is None for s in geometry.slices):
+        notes.append("The series has no rescale slope and intercept: its values were taken as HU.")
+    pixels = read_pixels(geometry.slices, on_progress)
+    native = Volume(pixels, geometry.affine)
+    volume = native if geometry.even else _resampled(native, geometry)
+    acquisition = first
+    if first.gantry_tilt_deg is None and not geometry.even:
+        acquisition = replace(first, gantry_tilt_deg=round(geometry.tilt_deg, 2))
+    return Loaded(volume, native, acquisition, not geometry.even, tuple(notes))
+
+
+def _resampled(native: Volume, geometry: StackGeometry) -> Volume:
+    return regrid_stack(native.array, geometry.positions, geometry.step_x, geometry.step_y, geometry.spacing_mm)
