@@ -65,7 +65,7 @@ def headline(measurements: Measurements) -> list[Figure]:
         figures.append(Figure("HIR", hir, f"Tmax > {_setting(m, 'severe_s', 10)} s / Tmax > {threshold} s"))
     if m.laterality is not None:
         share = m.laterality.right_share
-        note = "" if share is None else f"right {share:.0%}, left {1 - share:.0%}"
+        note = f"nothing above {threshold} s" if share is None else f"right {share:.0%}, left {1 - share:.0%}"
         figures.append(Figure("Side", SIDES[m.laterality.side], note))
     return figures
 

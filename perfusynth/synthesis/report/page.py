@@ -44,7 +44,7 @@ def render_page(mosaic_png: bytes, mosaic_size: tuple[int, int], measurements: M
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="referrer" content="no-referrer">
 <title>{name}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{_print_header(m)}</style>
 </head>
 <body>
 {_banner(m)}
@@ -72,6 +72,13 @@ Green: hypoperfusion. Pink: core estimate. z is the height in the scanner's coor
 </body>
 </html>
 """
+
+
+def _print_header(m: Measurements) -> str:
+    """The banner in the margin of every printed page (browsers that know margin boxes)."""
+    # A CSS string: everything but plain letters and digits as an escape, so that no text can end the style sheet.
+    text = "".join(c if c.isalnum() and c.isascii() else f"\\{ord(c):06x}" for c in " - ".join(m.notices))
+    return f'@page {{ @bottom-center {{ content: "{text}"; font: bold 9pt sans-serif; }} }}' if text else ""
 
 
 def _banner(m: Measurements) -> str:

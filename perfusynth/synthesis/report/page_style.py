@@ -2,7 +2,7 @@
 
 STYLE = """
 :root { color-scheme: dark; --ground: #0d1117; --panel: #161c25; --rule: #343e4d; --text: #e9eef5; --dim: #a6b2c2;
-  --amber: #ffc233; --ink: #1a1200; --warning: #ffb05c; --hypoperfusion: #4ae880; --core: #ff6edc; }
+  --amber: #ffc233; --ink: #1a1200; --warning: #ffb05c; --hypoperfusion: #4ae880; --core: #ff7ce0; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--text);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
@@ -44,7 +44,7 @@ img { display: block; width: 100%; min-width: 1000px; height: auto; }
 footer { border-top: 1px solid var(--rule); padding: 1rem 1.5rem; text-align: center; color: var(--dim);
   font-weight: 600; }
 @media print {
-  @page { size: A4 landscape; margin: 10mm; }
+  @page { size: A4 landscape; margin: 10mm 10mm 14mm; }
   :root { color-scheme: light; --ground: #fff; --panel: #fff; --rule: #888; --text: #000; --dim: #333;
     --warning: #7a3d00; --hypoperfusion: #0a7a34; --core: #a3007f; }
   body { font-size: 10pt; }

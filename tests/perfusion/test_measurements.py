@@ -1,0 +1,150 @@
+"""The measurements document: honest, finite, versioned, and equal to its published schema."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from perfusynth.perfusion.measurements import Intervals, Measurements, json_schema, schema_text
+from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC, notices_for
+from perfusynth.perfusion.region_blocks import region_blocks
+from perfusynth.perfusion.regions import RegionSettings, measure_regions
+from perfusynth.volumes.brain import Midplane
+from perfusynth.volumes.volume import Volume
+
+SCHEMA_FILE = Path(__file__).parents[2] / "docs/measurements.schema.json"
+
+FIELDS = {
+    "origin": "synthetic",
+    "notices": [SYNTHETIC, NOT_VALID_FOR_PATIENTS],
+    "validated_on": "digital phantoms",
+    "model": {"task": "t", "name": "n", "version": "1", "weights_sha256": "ab" * 32, "family": "turbo"},
+    "software": {"version": "0.1.0"},
+    "input": {
+        "sha256": "0f" * 32,
+        "kind": "NIfTI",
+        "shape": (512, 512, 40),
+        "spacing_mm": (0.45, 0.45, 4.0),
+        "resampled": False,
+        "is_phantom": False,
+    },
+}
+
+
+def measured(tmax_s: float = 9.0, **settings):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -29
+    tmax = np.full((30, 30, 30), 2.0)
+    tmax[3:12, 5:25, 5:25] = tmax_s
+    cbf = np.where(tmax > 6, 40.0, 50.0)
+    cbf[4:10, 6:20, 6:20] = 5.0
+    midplane = Midplane(np.zeros(3), np.array([1.0, 0, 0]))
+    regions = measure_regions(
+        Volume(tmax, affine), Volume(cbf, affine), np.ones(tmax.shape, bool), midplane, RegionSettings(**settings)
+    )
+    return region_blocks(regions, midplane) | FIELDS
+
+
+def test_a_full_document_survives_file_and_schema(tmp_path):
+    fields = measured() | {
+        "checks": [{"code": "c", "severity": "warn", "message": "m", "expected": "e", "got": "g"}],
+        "overrides": ["c"],
+        "out_of_domain": {"score": np.float32(0.25), "text": "far"},
+        "intervals": {"withheld": "no phantom"},
+        "maps": [{"name": "tmax", "file": "tmax.nii.gz", "unit": "s", "range": (0, 20)}],
+        "timings_s": {"generate": 1.23456789},
+    }
+    document = Measurements(**fields)
+    path = tmp_path / "folder" / "measurements.json"
+    document.write_json(path)
+    assert Measurements.read_json(path) == document
+    content = json.loads(path.read_text())
+    jsonschema_rs.validator_for(json_schema()).validate(content)
+    assert content["schema_version"] == "1.0"
+    assert content["volumes_ml"].keys() == {"4", "6", "8", "10"}
+    assert content["laterality"]["side"] == "left"
+    assert content["core"]["method"].startswith("rCBF < 30% of normal tissue")
+    assert content["settings"]["minimum_ml"] == 3.0
+    assert content["timings_s"] == {"generate": 1.2346}
+    assert content["midplane"]["normal"] == [1, 0, 0]
+    assert [p.name for p in path.parent.iterdir()] == ["measurements.json"]
+
+
+def test_the_published_schema_is_the_models():
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
+        "docs/measurements.schema.json is old: write perfusynth.perfusion.measurements.schema_text() to it"
+    )
+
+
+def test_blocks_that_a_family_does_not_have_are_absent():
+    content = json.loads(Measurements(**FIELDS).as_json())
+    assert not {"volumes_ml", "core", "hir", "laterality", "midplane", "intervals", "settings"} & content.keys()
+    assert "licence" not in content["model"]
+    jsonschema_rs.validator_for(json_schema()).validate(content)
+
+
+def test_an_infinite_ratio_is_told_by_its_own_field():
+    content = json.loads(Measurements(**measured(core_fraction=0.20, core_minimum_ml=1000.0)).as_json())
+    assert content["core"]["ml"] == 0
+    assert content["mismatch_ratio_infinite"] is True
+    assert "mismatch_ratio" not in content
+
+
+def test_without_hypoperfusion_there_is_no_ratio_and_no_hir():
+    content = json.loads(Measurements(**measured(tmax_s=2.0)).as_json())
+    assert content["mismatch_ratio_infinite"] is False
+    assert "hir" not in content
+    assert content["laterality"] == {"side": "none", "right_ml": 0, "left_ml": 0}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan")])
+@pytest.mark.parametrize("field", ["brain_ml", "hir", "mismatch_ratio", "volumes_ml", "timings_s", "settings"])
+def test_numbers_that_are_none_are_refused(field, value):
+    content = {"6": value} if field in ("volumes_ml", "timings_s", "settings") else value
+    with pytest.raises(ValidationError):
+        Measurements(**(FIELDS | {field: content}))
+
+
+def test_numpy_numbers_become_plain_rounded_floats():
+    document = Measurements(**(FIELDS | {"brain_ml": np.float32(1234.5678), "hir": np.float64(0.12345)}))
+    assert type(document.brain_ml) is type(document.hir) is float
+    assert (document.brain_ml, document.hir) == (1234.57, 0.123)
+
+
+def test_unknown_fields_are_refused():
+    with pytest.raises(ValidationError, match="extra"):
+        Measurements(**FIELDS, patient_name="x")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"notices": []},
+        {"notices": [SYNTHETIC]},
+        {"model": None},
+        {"validated_on": None},
+        {"created": "2025-01-01T00:00:00"},
+        {"created": "2025-01-01T00:00:00+02:00"},
+        {"mismatch_ratio": 2.0, "mismatch_ratio_infinite": True},
+    ],
+)
+def test_a_synthetic_result_cannot_hide_what_it_is(wrong):
+    with pytest.raises(ValidationError):
+        Measurements(**(FIELDS | wrong))
+
+
+def test_the_second_banner_goes_once_the_model_was_validated_on_patients():
+    assert notices_for("synthetic", "digital phantoms") == [SYNTHETIC, NOT_VALID_FOR_PATIENTS]
+    assert notices_for("synthetic", "300 patients of three hospitals") == [SYNTHETIC]
+    assert notices_for("deconvolved") == []
+    assert notices_for("colour_picture") == ["From colours, not quantitative"]
+
+
+def test_intervals_are_given_or_withheld_with_a_reason():
+    assert Intervals(level=0.9, volumes_ml={"6": (80, 140.123)}).volumes_ml == {"6": (80, 140.12)}
+    for wrong in ({}, {"withheld": "x", "level": 0.9, "volumes_ml": {}}, {"volumes_ml": {"6": (1, 2)}}):
+        with pytest.raises(ValidationError, match="either"):
+            Intervals(**wrong)
