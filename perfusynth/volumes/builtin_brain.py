@@ -8,6 +8,7 @@ from scipy import ndimage
 from perfusynth.errors import InputError
 from perfusynth.volumes.blocks import Factors, block_factors, block_max, block_mean, interpolate_blocks
 from perfusynth.volumes.brain import BrainMask
+from perfusynth.volumes.cropping import bounding_box
 from perfusynth.volumes.geometry import nearest_ras, to_original_order
 from perfusynth.volumes.volume import Volume
 
@@ -234,14 +235,17 @@ def _refine(ncct: Volume, coarse: Intracranial, limits: BrainLimits) -> np.ndarr
     """Move the coarse border to the inner table at full resolution."""
     # 0 outside, 1 in the rim that may be brain, 2 at the border, 3 in the depth that certainly is.
     rim_mm = 1.2 * limits.block_mm
-    inside, spacing = coarse.inside, coarse.mean.spacing
-    level = inside.astype(np.float32) + (ndimage.distance_transform_edt(inside, sampling=spacing) > rim_mm)
-    level += ndimage.distance_transform_edt(~inside, sampling=spacing) <= rim_mm
+    spacing = coarse.mean.spacing
+    near = bounding_box(coarse.inside, (3, 3, 3))
+    inside = coarse.inside[near]
+    level = np.zeros(coarse.inside.shape, dtype=np.float32)
+    level[near] = inside
+    level[near] += ndimage.distance_transform_edt(inside, sampling=spacing) > rim_mm
+    level[near] += ndimage.distance_transform_edt(~inside, sampling=spacing) <= rim_mm
     level = to_original_order(level, coarse.blocks)
-    extent = [(int(i.min()), int(i.max()) + 1) for i in np.nonzero(level)]
-    part = tuple(slice(a, b) for a, b in extent)
-    ends = zip(extent, coarse.factors, ncct.shape, strict=True)
-    box = tuple(slice(a * f, min(b * f, n)) for (a, b), f, n in ends)
+    part = bounding_box(level > 0)
+    ends = zip(part, coarse.factors, ncct.shape, strict=True)
+    box = tuple(slice(s.start * f, min(s.stop * f, n)) for s, f, n in ends)
     hu = ncct.array[box]
     fine = interpolate_blocks(level[part], coarse.factors, hu.shape)  # type: ignore[arg-type]
     rim = 0.5 if coarse.sharp else 1.5  # where bone is blurred its edge says nothing

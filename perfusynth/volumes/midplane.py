@@ -7,6 +7,7 @@ from scipy import ndimage, optimize
 
 from perfusynth.volumes.blocks import block_factors, block_mean
 from perfusynth.volumes.brain import BrainMask, Midplane
+from perfusynth.volumes.cropping import cropped_to
 from perfusynth.volumes.geometry import nearest_ras
 from perfusynth.volumes.volume import Volume
 
@@ -58,9 +59,10 @@ def find_midplane(ncct: Volume, brain: BrainMask) -> Midplane:
     Midplane
         RAS mm, normal to the patient's right.
     """
-    factors = block_factors(ncct.spacing, _BLOCK_MM)
-    mean = nearest_ras(block_mean(ncct, factors))
-    inside = nearest_ras(block_mean(ncct.with_array(brain.mask), factors)).array > 0.5
+    scan, mask = cropped_to(ncct, brain.mask, _SKULL_MM + 2 * _SMOOTHING_MM[0])
+    factors = block_factors(scan.spacing, _BLOCK_MM)
+    mean = nearest_ras(block_mean(scan, factors))
+    inside = nearest_ras(block_mean(scan.with_array(mask), factors)).array > 0.5
     head = ndimage.distance_transform_edt(~inside, sampling=mean.spacing) <= _SKULL_MM
     window = np.clip(mean.array, *_WINDOW_HU)
     index = np.argwhere(head)
