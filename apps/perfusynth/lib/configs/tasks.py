@@ -1,0 +1,8 @@
+"""The app's tasks: one per model that is installed when the server starts."""
+
+from lib.infers.synthesis import SynthesisTask
+
+
+def infer_tasks(server):
+    """Inference tasks by name, for ``/info/`` and for MONAI Label's internal calls."""
+    return {name: SynthesisTask(info, server) for name, info in server.tasks.items()}

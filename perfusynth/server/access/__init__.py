@@ -1,0 +1,1 @@
+"""Who may call what: tokens, roles, and the table of routes."""

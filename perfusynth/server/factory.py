@@ -1,0 +1,128 @@
+"""Builds the ASGI application: our routes, those of MONAI Label that stay, and the guards in front."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+
+from perfusynth import __version__
+from perfusynth.home import home
+from perfusynth.server import monai_label
+from perfusynth.server.access.guard import Guard
+from perfusynth.server.access.tokens import TokenStore
+from perfusynth.server.context import ServerContext, enter, leave
+from perfusynth.server.http import datastore, infer, jobs, sessions, status
+from perfusynth.server.http.handlers import add_handlers
+from perfusynth.server.http.incidents import Incidents
+from perfusynth.server.http.limits import BodyLimit
+from perfusynth.server.jobs.ids import JobIds
+from perfusynth.server.jobs.protocol import WorkerSpec
+from perfusynth.server.jobs.queue import JobQueue
+from perfusynth.server.log_lines import LogLines
+from perfusynth.server.run_folder import RunFolder
+from perfusynth.server.sessions import Sessions
+from perfusynth.server.settings import Settings
+from perfusynth.server.tasks import TaskInfo, installed
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    studies: Path | None = None,
+    app_dir: Path | None = None,
+    worker: WorkerSpec | None = None,
+    tasks: Callable[[], dict[str, TaskInfo]] = installed,
+) -> FastAPI:
+    """The server's application.
+
+    Parameters
+    ----------
+    settings
+        Limits; default: from the environment.
+    studies, app_dir
+        Folders for MONAI Label; None: what ``monailabel start_server`` has set.
+    worker
+        What the worker processes load; default: the pipelines of all tasks.
+    tasks
+        Tells what is installed; called at the server's start.
+    """
+    settings = settings or Settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _one_process_only()
+        async with _serving(app, settings, worker or WorkerSpec(), tasks) as context:
+            context.monai_label = await asyncio.to_thread(monai_label.load, studies, app_dir)
+            app.router.routes.extend(await asyncio.to_thread(monai_label.kept_routes))
+            yield
+
+    app = FastAPI(
+        title="perfusynth",
+        description="SYNTHETIC - research use only",
+        version=__version__,
+        docs_url=None,  # the pages load scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(Incidents),
+            Middleware(
+                Guard,
+                tokens=TokenStore(),
+                tls_elsewhere=settings.tls_elsewhere,
+                max_query_bytes=settings.max_query_bytes,
+            ),
+            Middleware(BodyLimit, max_upload_bytes=settings.max_upload_bytes, max_body_bytes=settings.max_body_bytes),
+        ],
+    )
+    add_handlers(app)
+    for part in (status, jobs, infer, sessions, datastore):
+        app.include_router(part.router)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    app: FastAPI, settings: Settings, worker: WorkerSpec, find_tasks: Callable[[], dict[str, TaskInfo]]
+) -> AsyncIterator[ServerContext]:
+    """Everything that lives as long as the server: folder, queue, workers, sessions, log."""
+    run_folder = RunFolder(settings.work_dir)
+    old_temp = tempfile.tempdir
+    tempfile.tempdir = str(run_folder.temp)
+    log_lines = LogLines(settings.keep_log_lines)
+    log_lines.install()
+    try:
+        tasks = find_tasks()
+        ids = JobIds(home() / "job-ids.key")
+        spec = replace(worker, tasks=worker.tasks or tuple(tasks))
+        queue = JobQueue(settings, spec, ids, run_folder.jobs, run_folder.temp)
+        kept = Sessions(run_folder.sessions, settings.session_ttl_s, settings.max_sessions_per_user)
+        context = ServerContext(settings, queue, kept, run_folder, log_lines, tasks, asyncio.get_running_loop())
+        app.state.context = context
+        enter(context)
+        expiry = asyncio.create_task(kept.expire())
+        queue.start()
+        try:
+            yield context
+        finally:
+            expiry.cancel()
+            await queue.stop()
+            leave()
+    finally:
+        log_lines.uninstall()
+        tempfile.tempdir = old_temp
+        run_folder.remove()
+
+
+def _one_process_only() -> None:
+    if multiprocessing.parent_process() is not None:
+        raise RuntimeError(
+            "perfusynth's server is one process: jobs and results live in it, and it has a worker process per device. "
+            "Start it without --workers and --reload."
+        )

@@ -1,0 +1,159 @@
+"""``POST /infer/{task}``: MONAI Label's own call, for its clients; waits for a job and sends what it made."""
+
+import asyncio
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from perfusynth.server.context import ServerContext, caller_of, context_of
+from perfusynth.server.http.jobs import known_task, session_image, stored_image
+from perfusynth.server.http.options import parse_options
+from perfusynth.server.http.uploads import only_upload, read_form, save_image
+from perfusynth.server.jobs.job import Job
+from perfusynth.server.problems import Problem
+from perfusynth.server.tasks import TaskInfo
+
+router = APIRouter(tags=["MONAI Label"])
+
+_BLOCK = 1 << 20
+_OUTPUTS = ("all", "image", "json")
+
+
+@router.post("/infer/{task}")
+async def infer(task: str, request: Request) -> Response:
+    """Synthesise and wait; the image comes as an id, a session or a file part."""
+    context, user = context_of(request), caller_of(request).user
+    info = known_task(context, task)
+    output = request.query_params.get("output") or "all"
+    if output not in _OUTPUTS:
+        raise _bad(f"output {', '.join(_OUTPUTS)}", "another output")
+    context.queue.check_room(user)
+    job_id, folder = context.queue.new_folder(user)
+    try:
+        path, options = await _input(request, context, user, info, folder / "in")
+        job = await context.queue.submit(job_id, user, task, {info.inputs[0]: path}, options)
+    except BaseException:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        raise
+    request.scope["perfusynth.job"] = job.id
+    sending = False
+    try:
+        await _wait(request, job)
+        if job.state != "done":
+            raise _problem_of(job)
+        measurements = await asyncio.to_thread(job.measurements.read_bytes)
+        if output == "json":
+            return Response(measurements, media_type="application/json")
+        response = _send(context, job, measurements, only_image=output == "image")
+        sending = True
+        return response
+    finally:
+        if not sending:
+            context.queue.dispose(job)
+
+
+async def _input(
+    request: Request, context: ServerContext, user: str, info: TaskInfo, folder: Path
+) -> tuple[Path, dict[str, Any]]:
+    if len(info.inputs) != 1:
+        raise _bad("a task with one input", f"one with {len(info.inputs)}; POST /jobs/{info.name} takes them")
+    name, query = info.inputs[0], request.query_params
+    async with read_form(request, context) as form:
+        if "label" in form:
+            raise _bad("an image", "a label")
+        options = parse_options(form.get("params"))
+        given = [key for key in ("image", "session_id") if query.get(key)] + ["file"] * ("file" in form)
+        # MONAI Label's clients name the image's id beside a session or a file, which then wins.
+        if "session_id" in given:
+            return await session_image(context, user, query["session_id"], folder, name), options
+        if "file" in given:
+            return await save_image(only_upload(form, "file"), folder, name), options
+        if "image" in given:
+            return await stored_image(context, query["image"]), options
+    raise _bad("an image id, a session id or a file", "none")
+
+
+async def _wait(request: Request, job: Job) -> None:
+    """Until the job has ended, or its caller is gone."""
+    done = asyncio.create_task(job.finished.wait())
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({done, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        done.cancel()
+        gone.cancel()
+    if not job.finished.is_set():
+        raise ClientDisconnect
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _problem_of(job: Job) -> Problem:
+    if job.error is None:
+        return Problem(
+            503,
+            "The job was cancelled.",
+            expected="a finished synthesis",
+            got=job.state,
+            hint="Try again.",
+            code="cancelled",
+        )
+    fields = {name: job.error[name] for name in ("error", "expected", "got", "hint", "code")}
+    ours = {"internal_error": 500, "worker_died": 500, "timeout": 504, "model_unavailable": 503}
+    return Problem(ours.get(job.error["code"], 422), fields.pop("error"), **fields)
+
+
+def _send(context: ServerContext, job: Job, measurements: bytes, *, only_image: bool) -> StreamingResponse:
+    name = f"{job.task}_{job.id}.zip"
+    size = job.result.stat().st_size
+    if only_image:
+        head, tail, kind = b"", b"", "application/zip"
+        extra = {"Content-Disposition": f'attachment; filename="{name}"'}
+    else:
+        boundary = secrets.token_hex(16)
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="params"\r\n'
+            "Content-Type: application/json\r\n\r\n".encode()
+            + json.dumps(json.loads(measurements), allow_nan=False).encode()
+            + f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+            "Content-Type: application/zip\r\n\r\n".encode()
+        )
+        tail = f"\r\n--{boundary}--\r\n".encode()
+        kind, extra = f"multipart/form-data; boundary={boundary}", {}
+
+    async def body() -> AsyncIterator[bytes]:
+        try:
+            if head:
+                yield head
+            with open(job.result, "rb") as file:
+                while block := await asyncio.to_thread(file.read, _BLOCK):
+                    yield block
+            if tail:
+                yield tail
+        finally:
+            context.queue.dispose(job)
+
+    length = len(head) + size + len(tail)
+    return StreamingResponse(body(), media_type=kind, headers={"Content-Length": str(length), **extra})
+
+
+def _bad(expected: str, got: str) -> Problem:
+    return Problem(
+        400,
+        "This cannot be synthesised.",
+        expected=expected,
+        got=got,
+        hint="Send an image id, a session id or one file.",
+        code="bad_parts",
+    )

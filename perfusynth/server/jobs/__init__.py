@@ -1,0 +1,1 @@
+"""Synthesis as jobs: ids, the queue, and one worker process a device."""

@@ -1,0 +1,66 @@
+"""What server and worker say to each other: one JSON object a line, over the worker's standard input and output.
+
+Server to worker: the `WorkerSpec` first, then ``{"run": id, "task", "inputs", "out", "result", "measurements",
+"options"}`` and ``{"cancel": id}``; the end of the stream ends the worker. Worker to server: ``{"event": "ready"}``,
+``{"event": "load_failed", "error"}``, ``{"event": "progress", "id", "stage", "fraction"}`` and, once a job,
+``{"event": "done" | "cancelled", "id"}`` or ``{"event": "failed", "id", "error", "trace"}``.
+"""
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What a worker loads.
+
+    Parameters
+    ----------
+    tasks
+        Names of the tasks whose pipelines it holds.
+    device
+        Where it computes: ``auto``, ``cpu``, ``cuda:0``.
+    factory
+        ``module:name`` of ``(task, *, device) -> pipeline`` (see `perfusynth.synthesis.pipeline`).
+    options
+        ``module:name`` of what makes the pipeline's options out of the request's.
+    package
+        ``module:name`` of ``(folder, target)`` that makes the result's zip.
+    search_path
+        Folders to import from, besides the worker's own.
+    """
+
+    tasks: tuple[str, ...] = ()
+    device: str = "auto"
+    factory: str = "perfusynth.synthesis.pipeline:Pipeline.load"
+    options: str = "perfusynth.synthesis.options:SynthesisOptions"
+    package: str = "perfusynth.synthesis.package:zip_result"
+    search_path: tuple[str, ...] = field(default=())
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One message as a line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def encode_spec(spec: WorkerSpec) -> bytes:
+    """The first line that a worker reads."""
+    return encode(asdict(spec))
+
+
+def decode_spec(line: bytes) -> WorkerSpec:
+    """Inverse of `encode_spec`."""
+    fields = json.loads(line)
+    return WorkerSpec(**fields | {"tasks": tuple(fields["tasks"]), "search_path": tuple(fields["search_path"])})
+
+
+def resolve(dotted: str) -> Callable[..., Any]:
+    """The object that ``module:name`` or ``module:Class.name`` names."""
+    module, _, names = dotted.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found

@@ -1,0 +1,75 @@
+"""The private folder of one server run: every upload, result and temporary file lies in it, and it goes at the end."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+
+class RunFolder:
+    """A folder ``run-*`` (0700) that is locked while its server lives.
+
+    Folders that dead servers left behind (their lock is free) are removed first.
+
+    Parameters
+    ----------
+    parent
+        Where run folders lie; default: a folder of this user's in the temp folder.
+    """
+
+    def __init__(self, parent: Path | None = None):
+        parent = parent or Path(tempfile.gettempdir()) / f"perfusynth-{os.getuid()}"
+        _own_private_folder(parent)
+        _remove_stale(parent)
+        self.path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+        self._lock = _try_lock(self.path)
+        self.jobs = self._folder("jobs")
+        self.sessions = self._folder("sessions")
+        self.temp = self._folder("temp")
+
+    def _folder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def free_bytes(self) -> int:
+        """Free space on its disk."""
+        return shutil.disk_usage(self.path).free
+
+    def remove(self) -> None:
+        """Remove it and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _own_private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or not folder.is_dir() or status.st_uid != os.getuid():
+        # In a shared temp folder someone else may have made it first, to read what we put there.
+        raise PermissionError(
+            f"{folder} is not a folder of this user. Remove it, or set PERFUSYNTH_WORK_DIR to a folder of your own."
+        )
+    folder.chmod(0o700)
+
+
+def _try_lock(folder: Path) -> IO[bytes] | None:
+    lock = open(folder / ".lock", "ab")  # noqa: SIM115 - held open for the life of the run
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+def _remove_stale(parent: Path) -> None:
+    for folder in parent.glob("run-*"):
+        if folder.is_dir() and not folder.is_symlink():
+            lock = _try_lock(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.close()
