@@ -36,7 +36,7 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     torch.manual_seed(config.seed)
     spec = read_bundle(config.bundle).spec
     task = TurboTask(spec, deficit_weight=config.deficit_weight)
-    network = task.network.to(device, memory_format=torch.channels_last)
+    network = task.network.to(device)
     ema = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 

@@ -1,0 +1,61 @@
+# Targets a person types: env, demo, test, test-all, bench, lint. Python 3.11 or 3.12.
+
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.complete
+
+# An empty value: with bytecode switched off, every process of a fresh environment would compile it anew.
+export PYTHONDONTWRITEBYTECODE =
+# Local wheels that pip has been told of are seen by uv, too.
+export UV_FIND_LINKS = $(PIP_FIND_LINKS)
+
+# Debian packages beyond Python itself: none is needed so far but the venv module, which some images leave out.
+DEBIAN_PACKAGES := python3-venv
+
+RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibabel itk fastapi uvicorn \
+  python-multipart pydantic pydantic-settings python-dotenv requests requests-toolbelt schedule timeloop expiringdict \
+  expiring_dict cachetools watchdog pynrrd girder-client pyyaml filelock passlib pyjwt psutil google-auth scipy \
+  pytorch-ignite httpx diffusers safetensors SimpleITK nilearn matplotlib typer rich pooch
+DEVELOPMENT := import-linter ruff mypy pytest pytest-xdist pytest-timeout hypothesis
+
+.PHONY: env demo test test-all bench lint clean
+env: $(STAMP)
+
+$(STAMP): constraints.txt setup.py Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "make: Python 3.11 or 3.12 is needed, $(PYTHON) is another. Set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y --no-install-recommends $(DEBIAN_PACKAGES); \
+	  else echo "make: run this once, then again: sudo apt-get install $(DEBIAN_PACKAGES)"; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -c constraints.txt monailabel
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(RUNTIME) $(DEVELOPMENT)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# make demo            the shipped phantom case, then the public GE head CT; the server stays up (Ctrl-C ends it)
+# make demo ONCE=1     the same, and the server is stopped
+# make demo CT=PATH    another head CT
+demo: env
+	$(BIN)/perfusynth demo $(if $(CT),"$(CT)") $(if $(ONCE),--once) --out $(or $(OUT),demo-output)
+
+test: env
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+test-all: env
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: env
+	$(BIN)/python -m tests.benchmarks
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) demo-output
