@@ -50,7 +50,7 @@ class Atlas:
 
 @dataclass(frozen=True, eq=False)
 class Tissue:
-    """One patient's tissue fractions on `BRAIN`, float32 0-1: ``grey + white + csf = 1``; ``ventricle`` is part of csf."""
+    """One patient's fractions on `BRAIN`, float32 0-1: ``grey + white + csf = 1``; ``ventricle`` is part of csf."""
 
     grey: np.ndarray
     white: np.ndarray
@@ -98,7 +98,9 @@ def atlas() -> Atlas:
         radius_squared = ((np.abs(x) - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 + ((z - cz) / rz) ** 2
         deep = np.maximum(deep, np.clip((1.3 - radius_squared) / 0.6, 0, 1))
     # Deep CSF above the basal cisterns, near the midline or in the lateral ventricles.
-    ventricular = (depth < -VENTRICLE_DEPTH_MM) & (csf > 0.3) & (np.abs(x) < 42) & (z > -22) & (y < 42)
+    ventricular = (
+        (depth < -VENTRICLE_DEPTH_MM) & (csf > 0.3) & (np.abs(x) < 42) & (z > -46) & (z < 32) & (np.abs(y + 12) < 52)
+    )
     ventricle = ndimage.gaussian_filter(ndimage.binary_dilation(ventricular, iterations=2).astype(np.float32), 0.8)
     far = ndimage.distance_transform_edt(~(ventricular & (csf > 0.6) & (z > 0))) * BRAIN.step_mm
     return Atlas(
@@ -115,7 +117,9 @@ def atlas() -> Atlas:
 
 
 def _step(value: np.ndarray, at: float, width: float) -> np.ndarray:
-    return 1 / (1 + np.exp((at - value) * np.float32(1 / width)))
+    """A smooth step that leaves 0 at 0 and 1 at 1."""
+    low, high = np.tanh(-at / (2 * width)), np.tanh((1 - at) / (2 * width))
+    return ((np.tanh((value - at) * np.float32(0.5 / width)) - low) / (high - low)).astype(np.float32)
 
 
 def tissue_of(patient: Patient) -> Tissue:

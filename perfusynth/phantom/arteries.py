@@ -1,5 +1,6 @@
 """Large arteries as tubes along poly-lines in MNI space, and the clot in the occluded one."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Tube:
 def _cut(points: np.ndarray, low_mm: float, high_mm: float) -> list[tuple[np.ndarray, np.ndarray]]:
     """Straight pieces of a poly-line between two distances along it."""
     pieces, at = [], 0.0
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    for a, b in itertools.pairwise(points):
         length = float(np.linalg.norm(b - a))
         low, high = max(low_mm - at, 0.0), min(high_mm - at, length)
         if high > low:
@@ -79,7 +80,9 @@ def add_arteries(hu: np.ndarray, points: np.ndarray, patient: Patient) -> None:
     size = float(np.mean(patient.scale))
     low = np.array([-52.0, -46.0, -58.0])[:, None]
     high = np.array([52.0, 44.0, 26.0])[:, None]
-    candidates = np.flatnonzero(((points > low) & (points < high)).all(axis=0))
+    candidates = np.flatnonzero((points[2] > low[2]) & (points[2] < high[2]))
+    local = points[:, candidates]
+    candidates = candidates[((local > low) & (local < high)).all(axis=0)]
     if not len(candidates):
         return
     local = points[:, candidates]

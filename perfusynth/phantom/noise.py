@@ -48,7 +48,7 @@ def in_plane_kernel(scanner: Scanner, spacing_mm: float) -> tuple[float, np.ndar
 
 
 def slab_mixing(scanner: Scanner, slabs: int, slab_spacing_mm: float, phase_mm: float) -> np.ndarray:
-    """How native slices' independent noise mixes into slabs: ``(slabs, native slices)``; identity on the native grid."""
+    """How native slices' independent noise mixes into slabs ``(slabs, slices)``; identity on the native grid."""
     if slab_spacing_mm <= scanner.spacing_mm * (1 + NATIVE_TOLERANCE):
         return np.eye(slabs)
     native_n = int(np.ceil((slabs + 2) * slab_spacing_mm / scanner.spacing_mm)) + 2

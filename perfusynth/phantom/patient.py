@@ -35,8 +35,8 @@ TMAX6_ML = {
 #: Poorer collaterals, larger delay [d]; keeps the medians above.
 TMAX6_BY_COLLATERALS = {"poor": 1.20, "middle": 1.0, "good": 0.88}
 #: Core as a share of the Tmax > 6 s volume: median by collaterals, growth with time, SD of the logarithm [d, Prog].
-CORE_SHARE = {"poor": 0.60, "middle": 0.21, "good": 0.07}
-CORE_TIME_POWER, CORE_LOG_SD, CORE_SHARE_MAX = 0.25, 0.70, 0.90
+CORE_SHARE = {"poor": 0.88, "middle": 0.36, "good": 0.10}
+CORE_TIME_POWER, CORE_LOG_SD, CORE_SHARE_MAX = 0.12, 1.05, 0.85
 #: Volume(Tmax > 10 s) / volume(Tmax > 6 s): mean 0.4 [Oli] by collaterals [d], SD.
 HIR = {"poor": 0.60, "middle": 0.42, "good": 0.30}
 HIR_SD = 0.09
@@ -44,13 +44,16 @@ HIR_SD = 0.09
 CHRONIC_TMAX6_ML, CHRONIC_PEAK_S = (14.0, 0.45), 7.6
 #: Net water uptake, %: 24 (1 - exp(-t / 10 h)) x LogN(0, 0.45) (fitted to Ning, Xia, Kond, Mon).
 NWU_PLATEAU, NWU_TIME_H, NWU_LOG_SD = 24.0, 10.0, 0.45
-#: HU: white matter, grey minus white [Nak, Cala], deep grey, CSF, blood [SMJ], clot [IPMJ]; (mean, SD).
-WHITE_HU, GREY_MINUS_WHITE_HU, DEEP_GREY_HU = (29.5, 1.0), (7.1, 0.7), (34.5, 0.8)
+#: HU: white matter, grey minus white [Nak, Cala] (7.1 as measured at 5 mm, where CSF and white matter share voxels), deep grey, CSF, blood [SMJ], clot [IPMJ]; (mean, SD).
+WHITE_HU, GREY_MINUS_WHITE_HU, DEEP_GREY_HU = (29.5, 1.0), (8.6, 0.8), (34.5, 0.8)
 CSF_HU, BLOOD_HU, CLOT_HU = (7.0, 1.2), (41.0, 3.0), (52.0, 6.0)
+#: Left-right field that has nothing to do with disease, HU: SD at sigma 10 mm (one real scan 1.1-1.9; anatomy adds 0.3).
+LEFT_RIGHT_HU = (1.17, 0.17)
 #: Clot length, mm: median 16, quartiles 8-25 [Kam].
 CLOT_LENGTH_MM, CLOT_LENGTH_LOG_SD = 16.0, 0.6
-#: CBF, mL/100 g/min: grey and white matter (mean, SD between patients) as measured [Manh].
-CBF_GREY, CBF_WHITE = (53.0, 8.0), (25.0, 3.5)
+#: CBF of pure tissue, mL/100 g/min: grey and white matter (mean, SD between patients). At the maps' resolution they
+#: mix to the measured 53 and 25 [Manh].
+CBF_GREY, CBF_WHITE = (63.5, 10.0), (21.0, 3.0)
 #: Share of patients with hypodense white matter, with old lacunes [DTIA, d].
 HYPODENSE_SHARE, LACUNE_SHARE = 0.30, 0.30
 #: Intracranial size relative to MNI152, which is larger than life [d].
@@ -192,7 +195,7 @@ def draw_patient(seed: int) -> Patient:
         deep_grey_hu=white_hu + normal((DEEP_GREY_HU[0] - WHITE_HU[0], DEEP_GREY_HU[1])),
         csf_hu=float(np.clip(normal(CSF_HU), 4, 10)),
         blood_hu=blood_hu,
-        left_right_hu=float(np.clip(head.normal(1.0, 0.15), 0.7, 1.5)),
+        left_right_hu=float(np.clip(head.normal(*LEFT_RIGHT_HU), 0.8, 1.7)),
         interpetrous_hu=float(-head.uniform(5, 15)),
         cupping_hu=float(head.uniform(0.3, 1.9)),
         site=site,

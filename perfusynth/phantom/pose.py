@@ -21,7 +21,7 @@ WARP_LATTICE = HEAD.coarser(WARP_STEP_MM)
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """A patient's way from scan RAS mm to MNI mm: ``mni = t + warp(t)``, ``t = R^T (ras - offset) / scale + centre``."""
+    """From scan RAS mm to MNI mm: ``mni = t + warp(t)`` with ``t = R^T (ras - offset) / scale + centre``."""
 
     linear: np.ndarray
     origin: np.ndarray

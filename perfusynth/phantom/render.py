@@ -8,7 +8,7 @@ import numpy as np
 from perfusynth.phantom.anatomy import FORAMEN_MAGNUM_Z, atlas, tissue_of
 from perfusynth.phantom.arteries import add_arteries
 from perfusynth.phantom.attenuation import intracranial_hu
-from perfusynth.phantom.lattice import BRAIN, HEAD, sample, stream
+from perfusynth.phantom.lattice import BRAIN, HEAD, linear_weights, sample, stream
 from perfusynth.phantom.noise import noise_field, slice_offsets
 from perfusynth.phantom.patient import Patient, draw_patient
 from perfusynth.phantom.perfusion_fields import PerfusionFields, perfusion_fields
@@ -29,8 +29,8 @@ NATIVE_MARGIN_MM = (18.0, 12.0)
 COARSE_NODES = 40
 #: Distance from the inner table beyond which there is only air above the face, mm; top of the face, MNI z.
 CALVARIA_MM = 32.0
-#: Distance from the cavity's surface within which the patient's own CSF gap is applied, mm.
-GAP_MATTERS_MM = 26.0
+#: In-plane distance of the points at which the skull's smooth fields are sampled, mm.
+SKULL_STEP_MM = 2.0
 #: Points rendered at once, to bound the memory.
 CHUNK_POINTS = 4_000_000
 
@@ -42,7 +42,7 @@ class RenderedCase:
     Parameters
     ----------
     volumes
-        float32 ``(x, y, z)``: ``ncct`` [HU], ``tmax`` [s], ``cbf`` [mL/100 g/min], ``brain``, ``core``, ``valid`` (0/1).
+        float32 ``(x, y, z)``: ``ncct`` [HU], ``tmax`` [s], ``cbf`` [mL/100 g/min]; masks ``brain, core, valid``.
     affine
         4x4, voxel to RAS mm.
     """
@@ -68,7 +68,7 @@ def _head_of(patient: Patient, scanner: Scanner) -> _Head:
     tissue = tissue_of(patient)
     fields = perfusion_fields(patient, tissue)
     hu = intracranial_hu(patient, tissue, fields, beam_hardening=scanner.beam_hardening)
-    return _Head(placement_of(patient), skull_fields(patient), hu, tissue.ventricle, fields)
+    return _Head(placement_of(patient), skull_fields(patient, atlas().cavity), hu, tissue.ventricle, fields)
 
 
 @lru_cache(maxsize=2)
@@ -83,25 +83,43 @@ def _planes(shape_z: int, slab_mm: float, spacing_z: float) -> tuple[int, np.nda
     return count, (np.arange(shape_z)[:, None] + offsets[None]).ravel()
 
 
+def _skull_at(
+    head: _Head, affine: np.ndarray, ranges: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance beyond the inner table and skull thickness, mm, at all points of a grid, flat.
+
+    Both are smooth: sampled in plane about as densely as the atlas itself, then interpolated linearly.
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    coarse, weights = [], []
+    for index, step in zip(ranges[:2], spacing[:2], strict=True):
+        count = max(2, int(np.ceil((index[-1] - index[0]) * step / SKULL_STEP_MM)) + 1)
+        nodes = np.linspace(index[0], index[-1], count)
+        coarse.append(nodes)
+        weights.append(linear_weights(count, (index - nodes[0]) / (nodes[1] - nodes[0])))
+    points = template_coordinates(head.placement, affine, (coarse[0], coarse[1], ranges[2])).reshape(3, -1)
+    found = []
+    for field, outside in ((head.skull.beyond, 120.0), (head.skull.thickness, 6.0)):
+        values = sample(field, HEAD, points, outside=outside).reshape(len(coarse[0]), len(coarse[1]), -1)
+        values = np.tensordot(weights[0], values, axes=(1, 0))
+        found.append(np.matmul(weights[1], values).ravel())
+    return found[0], found[1]
+
+
 def _ncct_and_inside(
-    points: np.ndarray, head: _Head, patient: Patient, scanner: Scanner, edge_mm: float
+    points: np.ndarray, beyond: np.ndarray, thickness: np.ndarray, head: _Head, patient: Patient, edge_mm: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noise-free HU, and whether a point lies in the brain (inside the inner table, above the foramen magnum)."""
-    size = np.float32(np.mean(patient.scale))
-    cavity = sample(atlas().cavity, HEAD, points, outside=120.0)
-    hu = np.full(cavity.shape, AIR_HU, dtype=np.float32)
-    beyond = size * cavity
-    surface = np.flatnonzero(np.abs(cavity) < GAP_MATTERS_MM)
-    beyond[surface] -= sample(head.skull.gap, HEAD, points[:, surface])
+    hu = np.full(beyond.shape, AIR_HU, dtype=np.float32)
     within = np.flatnonzero(beyond < edge_mm)
-    inner = sample(head.hu, BRAIN, points[:, within], outside=patient.csf_hu)
-    add_arteries(inner, points[:, within], patient)
+    inner_points = points[:, within]
+    inner = sample(head.hu, BRAIN, inner_points, outside=patient.csf_hu)
+    add_arteries(inner, inner_points, patient)
     hu[within] = inner
-    outside = np.flatnonzero((beyond > -edge_mm) & ((beyond < CALVARIA_MM) | (points[2] < FACE_LIMIT_Z)))
-    outer_points = points[:, outside]
+    skin = thickness + np.float32(patient.scalp_mm + edge_mm)
+    outside = np.flatnonzero((beyond > -edge_mm) & ((beyond < skin) | (points[2] < FACE_LIMIT_Z)))
     distance = beyond[outside]
-    thickness = sample(head.skull.thickness, HEAD, outer_points, outside=patient.skull_mm)
-    outer = extracranial_hu(distance, thickness, outer_points, patient, edge_mm)
+    outer = extracranial_hu(distance, thickness[outside], points[:, outside], patient, edge_mm)
     share = np.clip(distance / np.float32(edge_mm) + 0.5, 0, 1)
     hu[outside] += share * (outer - hu[outside])
     return hu, (beyond < 0) & (points[2] > FORAMEN_MAGNUM_Z)
@@ -142,19 +160,20 @@ def render(
         high = min(low + step, shape[2])
         z = planes[low * per_slab : high * per_slab]
         points = template_coordinates(head.placement, affine, (x, y, z))
-        hu, inside = _ncct_and_inside(points.reshape(3, -1), head, patient, scanner, edge_mm)
+        beyond, thickness = _skull_at(head, affine, (x, y, z))
+        hu, inside = _ncct_and_inside(points.reshape(3, -1), beyond, thickness, head, patient, edge_mm)
         grouped = (len(x), len(y), high - low, per_slab)
-        block = (slice(int(x[0]), int(x[-1]) + 1), slice(int(y[0]), int(y[-1]) + 1), slice(low, high))
-        volumes["ncct"][block] = hu.reshape(grouped).mean(axis=3)
+        columns = (slice(int(x[0]), int(x[-1]) + 1), slice(int(y[0]), int(y[-1]) + 1))
+        volumes["ncct"][*columns, low:high] = hu.reshape(grouped).mean(axis=3)
         brain = inside.reshape(grouped).mean(axis=3) >= 0.5
-        volumes["brain"][block] = brain
+        volumes["brain"][*columns, low:high] = brain
         # The maps' own point spread is wider than a plane: their value at the slab's centre is enough.
         centre = np.arange(low, high, dtype=float)
         at = np.nonzero(brain)
         if per_slab % 2:
-            middle = points.reshape(3, *grouped)[(slice(None), *at, np.full(len(at[0]), per_slab // 2))]
+            middle = points.reshape(3, *grouped)[..., per_slab // 2][:, at[0], at[1], at[2]]
         else:
-            middle = template_coordinates(head.placement, affine, (x, y, centre))[(slice(None), *at)]
+            middle = template_coordinates(head.placement, affine, (x, y, centre))[:, at[0], at[1], at[2]]
         _maps_at(volumes, head, middle, (at[0] + int(x[0]), at[1] + int(y[0]), at[2] + low))
     rng = stream(noise_seed, f"scan {scanner.name}")
     volumes["ncct"] += np.float32(scanner.offset_sd_hu * np.clip(rng.standard_normal(), -2, 2))
@@ -194,7 +213,7 @@ def _maps_at(volumes: dict[str, np.ndarray], head: _Head, points: np.ndarray, at
 
 def _head_extent(patient: Patient) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper corner (RAS mm, along the scan's axes) of the brain."""
-    step, count = 2.5, np.array([88, 96, 88])
+    step, count = 3.3, np.array([66, 72, 66])
     affine = np.diag([step, step, step, 1.0])
     affine[:3, 3] = np.asarray(patient.offset_mm) - step * (count - 1) / 2
     ranges = tuple(np.arange(n, dtype=float) for n in count)

@@ -50,10 +50,10 @@ class OuterHead:
 
 @dataclass(frozen=True, eq=False)
 class SkullFields:
-    """One patient's skull thickness and CSF gap on `HEAD`, mm."""
+    """On `HEAD`, mm: distance ``beyond`` the inner table (negative inside) and thickness of the skull."""
 
+    beyond: np.ndarray
     thickness: np.ndarray
-    gap: np.ndarray
 
 
 def _ellipsoid(shape: tuple[float, ...]) -> np.ndarray:
@@ -116,16 +116,16 @@ def outer_head() -> OuterHead:
     return OuterHead(hu, surface)
 
 
-def skull_fields(patient: Patient) -> SkullFields:
-    """Local thickness of the skull and width of the CSF gap of one patient."""
+def skull_fields(patient: Patient, cavity: np.ndarray) -> SkullFields:
+    """One patient's inner table (the atlas' ``cavity`` plus a local CSF gap) and local thickness of the skull."""
     rng = stream(patient.seed, "skull")
     thickness = 1 + THICKNESS_VARIATION * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
     _, y, _ = HEAD.axes()
     thickness = thickness * (1 + 0.12 * np.clip(-(y + 20) / 80, -1, 1))  # thicker at the back
     gap = patient.csf_gap_mm + GAP_VARIATION_MM * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
-    return SkullFields(
-        (patient.skull_mm * np.clip(thickness, 0.5, 1.6)).astype(np.float32), np.clip(gap, 0.3, 4.0).astype(np.float32)
-    )
+    beyond = np.float32(np.mean(patient.scale)) * cavity - np.clip(gap, 0.3, 4.0)
+    thickness = patient.skull_mm * np.clip(thickness, 0.5, 1.6)
+    return SkullFields(beyond.astype(np.float32), thickness.astype(np.float32))
 
 
 def extracranial_hu(
