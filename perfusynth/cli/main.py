@@ -6,7 +6,7 @@ import typer
 
 from perfusynth import __version__
 from perfusynth.cli import check, demo, evaluate, models, phantom, serve, synthesize, token, train
-from perfusynth.errors import Cancelled, InputError
+from perfusynth.errors import Cancelled, InputError, PerfusynthError
 
 app = typer.Typer(
     help="CT perfusion maps (Tmax, CBF) synthesised from a plain head CT. SYNTHETIC - research use only.",
@@ -46,8 +46,11 @@ def main() -> None:
         print(f"perfusynth: [{error.code}] {error}".replace("\n", " "), file=sys.stderr)
         sys.exit(2)
     except (Cancelled, KeyboardInterrupt):
-        print("perfusynth: cancelled, nothing was written.", file=sys.stderr)
+        print("perfusynth: cancelled.", file=sys.stderr)
         sys.exit(130)
+    except PerfusynthError as error:
+        print(f"perfusynth: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
