@@ -189,7 +189,7 @@ def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
 def _scalar_type(header: nib.Nifti1Header) -> np.dtype:
     try:
         dtype = header.get_data_dtype()
-    except nib.spatialimages.HeaderDataError:
+    except (nib.spatialimages.HeaderDataError, KeyError):
         dtype = None
     if dtype is None or dtype.kind not in SCALAR_KINDS or dtype.itemsize > 8:
         raise InputError(

@@ -30,7 +30,9 @@ def axis_weights(
         distance = np.abs(target[:, None] - source[None, :]) / source_spacing
         weights = np.clip(1 - distance, 0, None)
         # Half a cell beyond the outermost centres still belongs to the image: hold the edge value there.
-        inside = (target >= source[0] - source_spacing / 2) & (target <= source[-1] + source_spacing / 2)
+        edge = source_spacing * (0.5 + 1e-6)
+        inside = (target >= source[0] - edge) & (target <= source[-1] + edge)
+        weights[~inside] = 0
         weights[inside & (target < source[0])] = np.eye(source_n)[0]
         weights[inside & (target > source[-1])] = np.eye(source_n)[-1]
     return weights.astype(np.float32)
