@@ -23,9 +23,9 @@ def demo(
     source: Annotated[
         Path | None, typer.Argument(metavar="[CT]", help="Another head CT: NIfTI, NRRD, DICOM folder or zip.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results; a case's old result is replaced.")] = Path(
-        "demo-output"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for results; a case's old result is replaced.")
+    ] = Path("demo-output"),
     once: Annotated[bool, typer.Option("--once", help="Stop the server at the end.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server; 0 takes a free one.")] = 0,
 ) -> None:

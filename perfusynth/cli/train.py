@@ -12,9 +12,7 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps; default: the bundle's train.json.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder; default: the task's live bundle.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    export: Annotated[
-        Path | None, typer.Option(help="When done, write the trained bundle as this new folder.")
-    ] = None,
+    export: Annotated[Path | None, typer.Option(help="When done, write the trained bundle as this new folder.")] = None,
 ) -> None:
     """Train on digital patients drawn on the fly, with the settings of the bundle's train.json."""
     import json
@@ -34,7 +32,9 @@ def train(
     values |= {"bundle": folder, "out": out, "device": device} | ({"steps": steps} if steps else {})
     config = TrainingConfig(**values)
     columns = (TextColumn("step {task.completed:.0f} of {task.total:.0f}"), *Progress.get_default_columns()[1:2])
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
+    ) as bar:
         row = bar.add_task("", total=config.steps)
 
         def on_step(step: int, steps: int, figures: dict[str, float]) -> None:

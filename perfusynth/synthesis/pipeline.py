@@ -176,8 +176,7 @@ class Pipeline:
                     "is_phantom": is_phantom(scan.source_sha256, path),
                 },
                 "maps": [
-                    {"name": o.name, "file": f"{o.name}.nii.gz", "unit": o.unit, "range": o.range}
-                    for o in spec.outputs
+                    {"name": o.name, "file": f"{o.name}.nii.gz", "unit": o.unit, "range": o.range} for o in spec.outputs
                 ],
                 "timings_s": timings_s,
             }

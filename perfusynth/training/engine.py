@@ -84,7 +84,9 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
         first_step=first,
     )
     # One worker keeps batches in order; more interleave them in a fixed order too (DataLoader round robin).
-    loader = DataLoader(data, batch_size=None, num_workers=config.workers, prefetch_factor=4 if config.workers else None)
+    loader = DataLoader(
+        data, batch_size=None, num_workers=config.workers, prefetch_factor=4 if config.workers else None
+    )
     trainer.run(loader, max_epochs=1, epoch_length=config.steps - first)
     return checkpoint
 
