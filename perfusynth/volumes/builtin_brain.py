@@ -43,6 +43,10 @@ class BrainLimits:
         TissueLevel(low_hu=10.0, high_hu=62.0, opening_mm=7.0),  # blurred bone is a ridge of 55-90 HU: templates
         TissueLevel(low_hu=10.0, high_hu=54.0, opening_mm=8.0),
     )
+    #: Radius of a ball that does not pass the foramen magnum (radius 15-17 mm), and how far the brain reaches beyond
+    #: the places where such a ball fits (temporal poles, frontal base, vertex between thick bone).
+    bulk_mm: float = 18.0
+    reach_mm: float = 10.0
     #: Share of the region's surface that may face air or fat instead of bone.
     spill_share: float = 0.03
     #: Cross-section below which the region has left the skull by the foramen magnum (30 x 35 mm: 8 cm2).
@@ -50,7 +54,7 @@ class BrainLimits:
     #: Voxels next to the skull are brain up to this value (half-way to bone would lie near 500; the dura is 60-100).
     edge_hu: float = 130.0
     #: Intracranial volumes: adults 1100-1800 mL, small children from 700; less where a scan is cut.
-    smallest_ml: float = 500.0
+    smallest_ml: float = 300.0
     largest_ml: float = 2200.0
 
 
@@ -157,7 +161,7 @@ def find_intracranial(ncct: Volume, limits: BrainLimits) -> Intracranial:
     for number, level in enumerate(limits.levels):
         values = smooth if number else hu
         tissue = (values > level.low_hu) & (values < level.high_hu) & ~bone
-        region = _largest_opened(tissue, mean.spacing, level.opening_mm, limits.canal_cm2)
+        region = _largest_opened(tissue, mean.spacing, level.opening_mm, limits)
         if region is None:
             continue
         spill = _spill(region, hu, limits.fat_hu)
@@ -186,26 +190,42 @@ def _bone_box(peak: np.ndarray, limits: BrainLimits) -> tuple[slice, slice, slic
     return slices[0], slices[1], slices[2]
 
 
-def _largest_opened(tissue: np.ndarray, spacing: np.ndarray, opening_mm: float, canal_cm2: float) -> np.ndarray | None:
-    """The opening's largest part, cut at the foramen magnum."""
-    core = _largest(ndimage.distance_transform_edt(tissue, sampling=spacing) > opening_mm)
+def _largest_opened(
+    tissue: np.ndarray, spacing: np.ndarray, opening_mm: float, limits: BrainLimits
+) -> np.ndarray | None:
+    """The opening's largest part, near the brain's bulk, cut at the foramen magnum."""
+    tissue = ndimage.binary_fill_holes(tissue)
+    depth = ndimage.distance_transform_edt(tissue, sampling=spacing)
+    # A bulk that fits the brain and the neck, but not the foramen magnum between them.
+    bulk_mm = min(limits.bulk_mm, 0.6 * float(depth.max()))
+    bulk = _largest(depth > bulk_mm)
+    if bulk is None or bulk_mm < opening_mm:
+        return None
+    near = ndimage.distance_transform_edt(~bulk, sampling=spacing) <= bulk_mm + limits.reach_mm
+    core = _largest((depth > opening_mm) & near)
     if core is None:
         return None
-    region = ndimage.distance_transform_edt(~core, sampling=spacing) <= opening_mm
-    return _above_canal(region & tissue, spacing, canal_cm2)
+    region = near & tissue & (ndimage.distance_transform_edt(~core, sampling=spacing) <= opening_mm)
+    return _above_canal(region, spacing, limits.canal_cm2)
 
 
 def _above_canal(region: np.ndarray, spacing: np.ndarray, canal_cm2: float) -> np.ndarray:
-    """Drop the slices below the first one, going down, whose cross-section is that of the spinal canal."""
-    area = np.count_nonzero(region, axis=(0, 1)) * spacing[0] * spacing[1] / 100.0
-    widest = int(np.argmax(area))
-    narrow = np.flatnonzero(area[:widest] < canal_cm2)
-    if narrow.size == 0:
-        return region
+    """Follow the region down from its widest slice, and stop where its cross-section is that of the spinal canal.
+
+    Each slice keeps what touches the slice above: what leaves by the foramen magnum and comes back up (neck, face)
+    is left out.
+    """
+    block_cm2 = spacing[0] * spacing[1] / 100.0
+    widest = int(np.argmax(np.count_nonzero(region, axis=(0, 1))))
     kept = region.copy()
-    kept[:, :, : narrow[-1] + 1] = False
-    largest = _largest(kept)
-    return kept if largest is None else largest
+    for k in range(widest - 1, -1, -1):
+        labels, _ = ndimage.label(region[:, :, k])
+        touching = np.unique(labels[kept[:, :, k + 1]])
+        kept[:, :, k] = np.isin(labels, touching[touching > 0])
+        if np.count_nonzero(kept[:, :, k]) * block_cm2 < canal_cm2:
+            kept[:, :, : k + 1] = False
+            break
+    return kept
 
 
 def _spill(region: np.ndarray, hu: np.ndarray, fat_hu: float) -> float:

@@ -40,11 +40,11 @@ def blood_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
     calcified = np.bincount(labels[hu > 100], minlength=count + 1) / np.maximum(sizes, 1)
     sizes[calcified > limits.calcified_share] = 0
     sizes[0] = 0
-    largest = int(np.argmax(sizes))
-    volume = float(sizes[largest]) * anatomy.block_ml
+    sizes[sizes * anatomy.block_ml < limits.blood_part_ml] = 0
+    volume = float(sizes.sum()) * anatomy.block_ml
     if volume < limits.blood_warn_ml:
         return []
-    got = f"{volume:.1f} mL of {float(hu[labels == largest].mean()):.0f} HU"
+    got = f"{volume:.1f} mL of {float(hu[(sizes > 0)[labels]].mean()):.0f} HU"
     above = f"above {median + limits.blood_contrast_hu:.0f} HU"
     if volume >= limits.blood_refuse_ml:
         message = "There is a dense region like blood in the head: a haemorrhage is not what the models are made for."

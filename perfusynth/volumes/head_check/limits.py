@@ -31,13 +31,14 @@ class HeadCheckLimits:
     bone_ml: float = 50.0
     #: Air inside the skull from which it is an empty (plastic or dry) skull; pneumocephalus stays below 100 mL.
     empty_skull_ml: float = 300.0
-    #: Plausible volume inside the skull, mL: adults 1100-1800, small children from 700, cut scans less.
-    smallest_brain_ml: float = 500.0
+    #: Plausible volume inside the skull, mL: adults 1100-1800, small children from 700, cut scans less (told apart
+    #: as ``base_cut`` and ``vertex_cut``).
+    smallest_brain_ml: float = 300.0
     largest_brain_ml: float = 2200.0
     #: Share of the brain's surroundings that may be air or fat; a hemicraniectomy of 110 cm2 gives about 0.15.
     open_share: float = 0.30
-    #: Share of the brain's vault under bone below which there is no skull.
-    vault_share: float = 0.5
+    #: Share of bone in the first 9 mm around the upper brain below which there is no skull (a child's: 0.4).
+    vault_share: float = 0.2
 
     # Skull
     #: A block's maximum from which it holds bone of the vault, HU (thin squama in 7 mm slices: 150-300).
@@ -66,7 +67,9 @@ class HeadCheckLimits:
     blood_skull_hu: float = 25.0
     #: Smoothing before the comparison (SD, mm): a 2 mm clot or a 2 mm falx sinks below the limit.
     blood_smoothing_mm: float = 2.0
-    #: Volumes of one dense region; straight sinus and torcular give up to 1 mL.
+    #: Smaller regions do not count: the straight sinus and the torcular give up to 1 mL.
+    blood_part_ml: float = 1.0
+    #: Volume of all dense regions, mL.
     blood_warn_ml: float = 1.5
     blood_refuse_ml: float = 5.0
     #: A dense region with more than this share above 100 HU is calcification or contrast, not blood (< 95 HU).

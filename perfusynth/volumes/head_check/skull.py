@@ -14,6 +14,8 @@ _VERTEX_RADIUS_MM = 70.0
 _VAULT_BELOW_CENTRE_MM = 5.0
 #: Blocks below are air or padding, HU; the thin wall of a sinus lifts its blocks above.
 _OUTSIDE_HU = -900.0
+#: A block's maximum from which it holds some bone, HU.
+_ANY_BONE_HU = 110.0
 
 
 def skull_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
@@ -26,25 +28,28 @@ def skull_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
     heights = np.flatnonzero(anatomy.inside.any(axis=(0, 1))) * spacing[2]
     weights = np.count_nonzero(anatomy.inside, axis=(0, 1))[anatomy.inside.any(axis=(0, 1))]
     centre = float(np.average(heights, weights=weights))
-    z = np.arange(bone.shape[2]) * spacing[2]
-    vault = anatomy.inside & (anatomy.depth <= 1.3 * spacing.max()) & (z > centre - _VAULT_BELOW_CENTRE_MM)
-    vault &= _away_from_the_ends(anatomy, limits.hole_mm)
-    count = int(np.count_nonzero(vault))
-    if count == 0:
-        return []
-    distance = ndimage.distance_transform_edt(~bone, sampling=spacing)
-    far = vault & (distance > limits.hole_mm)
-    under_bone = 1 - float(np.count_nonzero(far)) / count
-    if under_bone < limits.vault_share:
+    above = np.arange(bone.shape[2]) * spacing[2] > centre - _VAULT_BELOW_CENTRE_MM
+    rim_mm = 1.3 * float(spacing[:2].max())
+    vault = anatomy.inside & (anatomy.depth <= rim_mm) & above
+    around = (anatomy.depth <= 0) & (anatomy.depth > -limits.hole_mm) & above
+    share = float(np.count_nonzero(around & bone)) / max(1, np.count_nonzero(around))
+    if share < limits.vault_share:
         message = "There is no skull around the brain (was it stripped?); give the original head CT."
-        expected = f"bone over at least {100 * limits.vault_share:.0f} % of the vault"
-        return [Finding("no_skull", "refuse", message, expected, f"{100 * under_bone:.0f} %")]
+        expected = f"bone in at least {100 * limits.vault_share:.0f} % of the {limits.hole_mm:g} mm above the brain"
+        return [Finding("no_skull", "refuse", message, expected, f"{100 * share:.0f} %")]
+    # Where the scan ends nobody knows about bone: that is no hole.
+    z = np.arange(bone.shape[2])
+    top, bottom = open_columns(anatomy)
+    first, last = _ends(anatomy.inside)
+    end = (top[:, :, None] & (z == last[:, :, None])) | (bottom[:, :, None] & (z == first[:, :, None]))
+    distance = ndimage.distance_transform_edt(~bone & ~end, sampling=spacing)
+    far = vault & (distance > limits.hole_mm)
     labels, regions = ndimage.label(far, np.ones((3, 3, 3)))
     if regions == 0:
         return []
     largest = int(np.bincount(labels.ravel())[1:].max())
     # The rim's blocks over the rim's thickness give its area.
-    area = largest * anatomy.block_ml * 1000 / (1.3 * float(spacing.max())) / 100
+    area = largest * anatomy.block_ml * 1000 / rim_mm / 100
     if area < limits.hole_cm2:
         return []
     width = 2 * (limits.hole_mm + 10 * np.sqrt(area / np.pi))
@@ -62,31 +67,28 @@ def skull_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
     ]
 
 
-def _away_from_the_ends(anatomy: Anatomy, margin_mm: float) -> np.ndarray:
-    """Blocks whose surroundings were scanned: not near the top or bottom slice nor near padding there."""
-    scanned = np.ones(anatomy.inside.shape, dtype=bool)
-    margin = int(np.ceil(margin_mm / anatomy.spacing[2]))
-    top, bottom = open_columns(anatomy)
-    for column in np.argwhere(top | bottom):
-        x, y = column
-        inside = np.flatnonzero(anatomy.inside[x, y])
-        if top[x, y]:
-            scanned[x, y, max(0, inside[-1] - margin) :] = False
-        if bottom[x, y]:
-            scanned[x, y, : inside[0] + margin + 1] = False
-    return scanned
-
-
 def open_columns(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray]:
     """Columns ``(x, y)`` whose brain runs into the scan's end (last slice or padding) at the top, at the bottom."""
-    inside = anatomy.inside
-    outside = np.pad(anatomy.mean.array < _OUTSIDE_HU, ((0, 0), (0, 0), (1, 1)), constant_values=True)
-    present = inside.any(axis=2)
-    first = np.argmax(inside, axis=2)
-    last = inside.shape[2] - 1 - np.argmax(inside[:, :, ::-1], axis=2)
-    above = np.take_along_axis(outside, (last + 2)[:, :, None], axis=2)[:, :, 0]
-    below = np.take_along_axis(outside, first[:, :, None], axis=2)[:, :, 0]
-    return present & above, present & below
+    present = anatomy.inside.any(axis=2)
+    first, last = _ends(anatomy.inside)
+    # Two blocks beyond the array count as outside, so that "the next" and "the one after" always exist.
+    ends = ((0, 0), (0, 0), (2, 2))
+    outside = np.pad(anatomy.mean.array < _OUTSIDE_HU, ends, constant_values=True)
+    bone = np.pad(anatomy.peak.array >= _ANY_BONE_HU, ends, constant_values=False)
+
+    def runs_out(next_block: np.ndarray, step: int) -> np.ndarray:
+        def at(array: np.ndarray, index: np.ndarray) -> np.ndarray:
+            return np.take_along_axis(array, index[:, :, None] + 2, axis=2)[:, :, 0]
+
+        # The block at the cut is a mixture when padding cuts obliquely: then the one after it is outside.
+        return at(outside, next_block) | (~at(bone, next_block) & at(outside, next_block + step))
+
+    return present & runs_out(last + 1, 1), present & runs_out(first - 1, -1)
+
+
+def _ends(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the lowest and of the highest block inside each column (0 and the last where there is none)."""
+    return np.argmax(inside, axis=2), inside.shape[2] - 1 - np.argmax(inside[:, :, ::-1], axis=2)
 
 
 def coverage_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:

@@ -58,7 +58,7 @@ def _scale(ncct: Volume, limits: HeadCheckLimits) -> list[Finding]:
         return [Finding("hu_offset", "refuse", message, expected, got)]
     if share(-5000, -500) >= limits.air_share:
         in_hu = share(0, 80) >= limits.tissue_share or share(-1060, -940) >= limits.air_share
-        return [] if in_hu and high > 100 else wrong_scale
+        return [] if in_hu else wrong_scale
     # No air: a stripped brain on a constant background is HU still; the missing skull is told elsewhere.
     background = float(values[0])
     head = values[values != background]
