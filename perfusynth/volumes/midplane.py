@@ -15,8 +15,9 @@ from perfusynth.volumes.volume import Volume
 _BLOCK_MM = 2.5
 #: Points compared are brain and what lies within this distance of it (skull, no headrest), mm.
 _SKULL_MM = 12.0
-#: HU kept: brain and ventricles in their own contrast, bone and air as bounds; a lesion of 10 HU weighs little.
-_WINDOW_HU = (-40.0, 140.0)
+#: What HU weigh: bone, air and CSF bound the halves; within tissue (15-60 HU) a lesion on one side weighs little.
+_WEIGHT_AT_HU = (-40.0, 15.0, 60.0, 140.0)
+_WEIGHT = (0.0, 55.0, 70.0, 150.0)
 #: Width of the smoothing in the two stages, mm: coarse to find the valley, fine to find its floor.
 _SMOOTHING_MM = (6.0, 2.0)
 #: Points compared in the two stages.
@@ -24,10 +25,13 @@ _POINTS = (3000, 14000)
 #: Start angles about the vertical and the sagittal axis, degrees (a head turned further is not in a head holder).
 _START_DEG = (-24.0, -8.0, 8.0, 24.0)
 
+#: Beyond this a plane cuts front from back or top from bottom, which also mirror somewhat.
+_LARGEST_DEG = 40.0
+
 
 @dataclass(frozen=True, eq=False)
 class _Image:
-    """Smoothed window of the head on the coarse grid, and the points (RAS mm) at which its halves are compared."""
+    """Smoothed weights of the head on the coarse grid, and the points (RAS mm) at which its halves are compared."""
 
     values: np.ndarray
     to_voxel: np.ndarray
@@ -64,7 +68,7 @@ def find_midplane(ncct: Volume, brain: BrainMask) -> Midplane:
     mean = nearest_ras(block_mean(scan, factors))
     inside = nearest_ras(block_mean(scan.with_array(mask), factors)).array > 0.5
     head = ndimage.distance_transform_edt(~inside, sampling=mean.spacing) <= _SKULL_MM
-    window = np.clip(mean.array, *_WINDOW_HU)
+    window = np.interp(mean.array, _WEIGHT_AT_HU, _WEIGHT).astype(np.float32)
     index = np.argwhere(head)
     points = index @ mean.affine[:3, :3].T + mean.affine[:3, 3]
     centre = (np.argwhere(inside) @ mean.affine[:3, :3].T + mean.affine[:3, 3]).mean(axis=0)
@@ -92,14 +96,16 @@ def _normal(parameters: np.ndarray) -> np.ndarray:
 
 
 def _asymmetry(parameters: np.ndarray, centre: np.ndarray, image: _Image) -> float:
-    """Mean absolute difference (HU) between the head and its mirror image, where both are in the volume."""
+    """Mean absolute difference (weighted HU) between the head and its mirror image, where both are in the volume."""
+    if np.abs(parameters[:2]).max() > _LARGEST_DEG:
+        return _WEIGHT[-1]
     normal = _normal(parameters)
     distance = (image.points - centre) @ normal - parameters[2]
     mirrored = image.at(image.points - 2 * distance[:, None] * normal)
     difference = np.abs(mirrored - image.here)
     known = np.isfinite(difference)
     if np.count_nonzero(known) < difference.size // 2:
-        return float(np.ptp(_WINDOW_HU))
+        return _WEIGHT[-1]
     return float(difference[known].mean())
 
 
