@@ -55,13 +55,14 @@ def evaluate(
             made = {name: volume.array for name, volume in maps.items()}
             rows[bundle.name].append(patient_figures(seed, bundle.name, case, made))
             rows["constant normal map"].append(patient_figures(seed, "constant normal map", case, constant(case)))
+        methods = {name: summary(figures) for name, figures in rows.items()}
         report = {
             "model": bundle.name,
             "version": bundle.version,
             "weights_sha256": bundle.spec.weights_sha256,
             "phantom": {"version": PHANTOM_VERSION, "parameter_hash": parameter_hash()},
             "seeds": phantom_seeds,
-            "methods": {name: summary(figures) for name, figures in rows.items()},
+            "methods": methods,
         }
         (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         table = [row for figures in rows.values() for row in as_rows(figures)]
@@ -69,7 +70,6 @@ def evaluate(
             writer = csv.DictWriter(stream, table[0].keys())
             writer.writeheader()
             writer.writerows(table)
-    methods = report["methods"]
     typer.echo(f"{'':28}" + "".join(f"{name:>28}" for name in methods))
     for key in next(iter(methods.values())):
         typer.echo(f"{key:28}" + "".join(f"{figures[key]!s:>28}" for figures in methods.values()))

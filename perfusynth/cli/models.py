@@ -1,6 +1,6 @@
 """`perfusynth models`: what is installed, which is live, and whether the weights are what they claim."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     from perfusynth.generators.registry import live_names
 
     live = live_names()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, bundle in installed_bundles().items():
         actual = bundle.weights_sha256()
         rows.append(

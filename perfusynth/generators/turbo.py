@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Synthesis
@@ -16,7 +17,7 @@ from perfusynth.volumes.model_grid import AIR_HU, GridMapping, ModelGrid, map_to
 from perfusynth.volumes.volume import Volume
 
 #: Slabs in one forward pass: a CPU gains nothing beyond its caches, a GPU takes a whole head at once.
-BATCH_SLABS = {"cpu": 8, "cuda": 64}
+BATCH_SLABS = {"cpu": 4, "cuda": 64}
 
 #: Share of a model-grid voxel that must be brain for its value to be used on the scan's grid.
 BRAIN_SHARE = 0.5
@@ -35,7 +36,7 @@ class TurboGenerator:
         Where it runs.
     """
 
-    def __init__(self, network: TurboNetwork, spec: GeneratorSpec, device: torch.device):
+    def __init__(self, network: nn.Module, spec: GeneratorSpec, device: torch.device):
         self.network = network
         self.spec = spec
         self.device = device
@@ -47,7 +48,7 @@ class TurboGenerator:
         network = TurboNetwork(TurboConfig.model_validate(bundle.spec.network))
         state = {name: tensor for file in bundle.weight_files for name, tensor in load_file(file).items()}
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-        network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        network.to(device).eval().requires_grad_(False)
         return cls(network, bundle.spec, device)
 
     def synthesize(
@@ -119,8 +120,7 @@ class TurboGenerator:
         done: list[torch.Tensor] = []
         for images in torch.split(as_images(ncct, self.spec), batch):
             on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
-            images = images.to(self.device, memory_format=torch.channels_last)
-            done.append(self.network(images).float().cpu())
+            done.append(self.network(images.to(self.device)).float().cpu())
         on_progress("generate", 1.0)
         return to_units(torch.cat(done).numpy(), self.spec)
 

@@ -4,6 +4,8 @@ Form of Parmar et al., "One-Step Image Translation with Text-to-Image Models" (a
 diffusers' `AutoencoderKL` and `UNet2DConditionModel`. The size is a matter of configuration.
 """
 
+from typing import Any
+
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,17 +50,18 @@ class TurboNetwork(nn.Module):
     def __init__(self, config: TurboConfig):
         super().__init__()
         self.config = config
-        self.autoencoder = AutoencoderKL(**config.autoencoder)
-        self.unet = UNet2DConditionModel(**config.unet)
-        self.prompt = nn.Parameter(torch.zeros(1, config.prompt_tokens, self.unet.config.cross_attention_dim))
-        down = self.autoencoder.encoder.down_blocks
-        up = self.autoencoder.decoder.up_blocks
+        # diffusers' classes resolve their attributes at run time, which type checkers cannot follow.
+        autoencoder: Any = AutoencoderKL(**config.autoencoder)
+        unet: Any = UNet2DConditionModel(**config.unet)
+        self.autoencoder, self.unet = autoencoder, unet
+        self.prompt = nn.Parameter(torch.zeros(1, config.prompt_tokens, unet.config.cross_attention_dim))
+        down, up = autoencoder.encoder.down_blocks, autoencoder.decoder.up_blocks
         self.skips = nn.ModuleList(
             nn.Conv2d(_channels_into(source), _channels_into(target), 1, bias=False)
             for source, target in zip(reversed(down), up, strict=True)
         )
-        for skip in self.skips:
-            nn.init.normal_(skip.weight, std=config.skip_init)
+        for weight in self.skips.parameters():
+            nn.init.normal_(weight, std=config.skip_init)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Translate ``(batch, channels, rows, columns)``; rows and columns divisible by all down-samplings."""
@@ -93,7 +96,7 @@ class TurboNetwork(nn.Module):
                 hook.remove()
 
 
-def _channels_into(block: nn.Module) -> int:
+def _channels_into(block: Any) -> int:
     """Input channels of a diffusers down or up block."""
     return block.resnets[0].in_channels
 

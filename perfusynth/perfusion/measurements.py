@@ -154,6 +154,7 @@ class Measurements(_Block):
     hir: Ratio | None = Field(None, description="hypoperfusion intensity ratio, V(Tmax>10 s) / V(Tmax>6 s)")
     laterality: SideOfDeficit | None = None
     brain_ml: Ml | None = None
+    brain_method: str | None = Field(None, description="what found the brain, with its version")
     midplane: PlaneRas | None = None
     checks: list[Check] = []
     overrides: list[str] = []

@@ -155,6 +155,7 @@ class Pipeline:
                 "notices": notices_for("synthetic", spec.validated_on),
                 "validated_on": spec.validated_on,
                 **region_blocks(regions, midplane),
+                "brain_method": brain.method,
                 "checks": [finding.as_dict() for finding in findings],
                 "overrides": [code for code in options.override if code in raised],
                 "intervals": {"withheld": "This model has no calibrated intervals yet."},

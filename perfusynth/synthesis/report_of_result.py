@@ -1,6 +1,7 @@
 """The report of a result that lies on disk: what the command line and the demo write after a synthesis."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,14 +31,11 @@ def report_of_result(folder: Path, source: Path) -> None:
     plane, settings = measurements.midplane, measurements.settings
     if plane is None or settings is None:
         raise ValueError("the result has no midplane or settings; expected them of every synthesis")
-    midplane = Midplane(_vector(plane.point), _vector(plane.normal))
+    midplane = Midplane(np.array(plane.point), np.array(plane.normal))
     regions = measure_regions(maps["tmax"], maps["cbf"], brain, midplane, _region_settings(settings))
     write_report(folder, ncct, maps, brain, regions, measurements)
 
 
-def _vector(values: tuple[float, float, float]) -> np.ndarray:
-    return np.array(values)
-
-
-def _region_settings(values: dict) -> RegionSettings:
-    return RegionSettings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+def _region_settings(values: dict[str, Any]) -> RegionSettings:
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return RegionSettings(**fields)

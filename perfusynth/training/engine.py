@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from perfusynth.generators.bundles import GeneratorSpec, read_bundle
 from perfusynth.generators.devices import choose_device
-from perfusynth.generators.turbo_network import TurboNetwork
 from perfusynth.phantom.render import render_on_model_grid
 from perfusynth.training.checkpoints import load_checkpoint, save_checkpoint
 from perfusynth.training.config import TrainingConfig
@@ -67,7 +67,7 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     @trainer.on(Events.ITERATION_COMPLETED)
     def tell(engine: Engine) -> None:
         now = first + engine.state.iteration
-        log.add(now, engine.state.output)
+        log.add(now, engine.state.output)  # type: ignore[arg-type]  # what `step` returned
         if now % config.tune_every == 0 or now == config.steps:
             log.write(now, tune_figures(task, ema.module, config.tune_seeds, device), kind="tune")
         if now % config.checkpoint_every == 0 or now == config.steps:
@@ -99,9 +99,7 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def tune_figures(
-    task: TurboTask, network: TurboNetwork, seeds: tuple[int, int], device: torch.device
-) -> dict[str, float]:
+def tune_figures(task: TurboTask, network: nn.Module, seeds: tuple[int, int], device: torch.device) -> dict[str, float]:
     """Brain-only mean absolute error per map and mean Dice of Tmax > 6 s, on the tuning patients."""
     network.eval()
     spec: GeneratorSpec = task.spec

@@ -39,6 +39,6 @@ class TurboTask:
         losses = {output.name: value for output, value in zip(self.spec.outputs, per_map, strict=True)}
         return {"loss": per_map.sum(), **losses}
 
-    def predict(self, network: TurboNetwork, ncct: np.ndarray, device: torch.device) -> np.ndarray:
+    def predict(self, network: nn.Module, ncct: np.ndarray, device: torch.device) -> np.ndarray:
         """Maps ``(outputs, x, y, slabs)`` in units from HU on the model grid ``(x, y, slabs)``."""
         return TurboGenerator(network, self.spec, device).translate(ncct)
