@@ -10,6 +10,7 @@ from perfusynth.readers.dicom_headers import Slice, read_headers, slices_of
 from perfusynth.readers.dicom_pixels import read_pixels
 from perfusynth.readers.dicom_series import choose
 from perfusynth.readers.loaded import Loaded
+from perfusynth.volumes.memory_order import to_c_order
 from perfusynth.volumes.regrid import regrid_stack
 from perfusynth.volumes.volume import Volume
 
@@ -58,7 +59,7 @@ def _load(slices: list[Slice], damaged: int, on_progress: OnProgress) -> Loaded:
         notes.append("The series calls itself derived: it may have been processed after the scan.")
     if first.modality == "CT" and any(s.slope is None or s.intercept is None for s in geometry.slices):
         notes.append("The series has no rescale slope and intercept: its values were taken as HU.")
-    pixels = read_pixels(geometry.slices, on_progress)
+    pixels = to_c_order(read_pixels(geometry.slices, on_progress))
     native = Volume(pixels, geometry.affine)
     volume = native if geometry.even else _resampled(native, geometry)
     acquisition = first

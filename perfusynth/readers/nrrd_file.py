@@ -10,6 +10,7 @@ import numpy as np
 
 from perfusynth.errors import InputError
 from perfusynth.volumes.limits import check_voxel_count
+from perfusynth.volumes.memory_order import to_c_order
 from perfusynth.volumes.volume import Volume
 
 #: Most bytes of a header; 3D Slicer's have 500, a DWI's list of gradients some 10 kB.
@@ -48,7 +49,7 @@ def read_nrrd(path: Path) -> Volume:
         raise _damaged(f"{wanted} bytes of voxels, as its header says", f"{len(voxels)} bytes")
     array = np.frombuffer(voxels, dtype=dtype, count=math.prod(sizes)).reshape(sizes, order="F")
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+        array = to_c_order(array, np.float32)
     if not np.isfinite(array).all():
         raise InputError(
             "The image contains values that are no numbers.",

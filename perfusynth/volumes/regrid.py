@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from perfusynth.volumes.geometry import corners
 from perfusynth.volumes.limits import check_voxel_count
+from perfusynth.volumes.memory_order import to_c_order
 from perfusynth.volumes.volume import Volume
 
 #: Offsets smaller than these are rounding of the header: in plane (voxels), along the normal (mm).
@@ -69,7 +70,7 @@ def regrid_stack(
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1], affine[:3, 2] = along_x * size_x, along_y * size_y, normal * spacing_mm
     affine[:3, 3] = positions[0] + affine[:3, 0] * low[0] + affine[:3, 1] * low[1]
-    return Volume(result, affine)
+    return Volume(to_c_order(result), affine)
 
 
 def straighten(volume: Volume) -> Volume:
