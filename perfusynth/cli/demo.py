@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 #: The shipped phantom case and the public head CT that the demo runs on by default.
-PHANTOM_CASE = "phantom-m1"
+PHANTOM_CASE = "phantom-4000016"
 PUBLIC_CASE = "ge_ncct_tilt"
 #: Seconds that a cold start may take (imports and weights from a slow disk).
 START_LIMIT_S = 300.0

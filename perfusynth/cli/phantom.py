@@ -10,7 +10,7 @@ def phantom(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder that receives one case folder a patient.")],
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow.")] = 0,
-    scanner: Annotated[str, typer.Option(help="Name of the scanner model.")] = "standard",
+    scanner: Annotated[str, typer.Option(help="Name of the scanner model.")] = "standard_5mm",
 ) -> None:
     """Make digital stroke patients: NCCT and the maps that a CT perfusion of the same patient would show."""
     from perfusynth.cli.progress_bar import progress_bar
@@ -30,5 +30,5 @@ def phantom(
     with progress_bar("phantom") as progress:
         for k in range(patients):
             progress(f"patient {k + 1} of {patients}", k / patients)
-            write_case(out / f"phantom-{seed + k:06d}", seed + k, SCANNERS[scanner])
+            write_case(out / f"phantom-{seed + k}", seed + k, SCANNERS[scanner])
         progress("done", 1.0)

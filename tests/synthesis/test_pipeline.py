@@ -12,7 +12,7 @@ from perfusynth.synthesis.phantom_cases import is_phantom, sample_data_folders
 from perfusynth.synthesis.pipeline import Pipeline
 from perfusynth.volumes.geometry import corners
 
-CASE = sample_data_folders()[0] / "phantom-m1"
+CASE = sample_data_folders()[0] / "phantom-4000016"
 
 
 @pytest.fixture(scope="module")
