@@ -69,6 +69,8 @@ def create_app(
         docs_url=None,  # the pages load scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        # exporters set up by the environment would receive whole addresses
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         lifespan=lifespan,
         middleware=[
             Middleware(Incidents),
