@@ -128,7 +128,7 @@ GRID = ModelGrid(size=192, spacing_mm=1.2, slab_mm=5.0)
 @pytest.mark.parametrize(("order", "signs"), ORIENTATIONS[::5], ids=str)
 @pytest.mark.parametrize("thickness", [0.6, 5.0])
 def test_the_model_grid_means_the_same_for_thin_and_thick_scans(order, signs, thickness):
-    scan, brain = head(order, signs, (0.9, 0.9, thickness))
+    scan, brain = head(order, signs, (1.8, 1.8, thickness))
     mapping = map_to_grid(scan, brain, GRID)
     assert mapping.shape[:2] == (192, 192)
     assert mapping.shape[2] in range(20, 23)
