@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Synthesis
@@ -36,7 +35,7 @@ class TurboGenerator:
         Where it runs.
     """
 
-    def __init__(self, network: nn.Module, spec: GeneratorSpec, device: torch.device):
+    def __init__(self, network: TurboNetwork, spec: GeneratorSpec, device: torch.device):
         self.network = network
         self.spec = spec
         self.device = device
@@ -72,7 +71,7 @@ class TurboGenerator:
         mapping = map_to_grid(scan, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
         ncct = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
         share = mapping.to_model(brain.array)
-        made = self.translate(ncct, on_progress)
+        made = self.translate(ncct, share > 0, on_progress)
         maps = {
             output.name: scan.with_array(_on_scan(values, share, mapping) * (brain.array > 0))
             for output, values in zip(self.spec.outputs, made, strict=True)
@@ -102,27 +101,57 @@ class TurboGenerator:
         return scan, brain
 
     @torch.inference_mode()
-    def translate(self, ncct: np.ndarray, on_progress: OnProgress = ignore_progress) -> np.ndarray:
+    def translate(self, ncct: np.ndarray, brain: np.ndarray, on_progress: OnProgress = ignore_progress) -> np.ndarray:
         """Make the maps of a head that is already on the model grid.
+
+        Only the rectangle around the brain passes through the network: the rest would be masked away.
 
         Parameters
         ----------
         ncct
             HU, shape ``(x, y, slabs)`` in nearest-RAS order.
+        brain
+            bool, same shape; not empty.
         on_progress
             Told the stage ``generate``.
 
         Returns
         -------
-        float32 array ``(maps, x, y, slabs)`` in the units of the metadata, clipped to their ranges.
+        float32 array ``(maps, x, y, slabs)`` in the units of the metadata, clipped to their ranges; outside the
+        rectangle the lower end of each range.
         """
+        columns, rows = rectangle_around(brain, self.network.config.divisor)
         batch = BATCH_SLABS[self.device.type]
+        images = as_images(ncct[columns, rows], self.spec)
         done: list[torch.Tensor] = []
-        for images in torch.split(as_images(ncct, self.spec), batch):
+        for part in torch.split(images, batch):
             on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
-            done.append(self.network(images.to(self.device)).float().cpu())
+            done.append(self.network(part.to(self.device)).float().cpu())
         on_progress("generate", 1.0)
-        return to_units(torch.cat(done).numpy(), self.spec)
+        made = np.full((ncct.shape[2], len(self.spec.outputs), *ncct.shape[:2]), -1, dtype=np.float32)
+        made[:, :, columns, rows] = torch.cat(done).numpy()
+        return to_units(made, self.spec)
+
+
+def rectangle_around(brain: np.ndarray, divisor: int) -> tuple[slice, slice]:
+    """The smallest rectangle in plane that holds the brain of every slab, with sides divisible by ``divisor``.
+
+    Parameters
+    ----------
+    brain
+        bool ``(x, y, slabs)``, not empty; x and y divisible by ``divisor``.
+    divisor
+        What the network's down-samplings ask of its images.
+    """
+    sides = []
+    for axis in (0, 1):
+        inside = np.flatnonzero(brain.any(axis=(1 - axis, 2)))
+        size = brain.shape[axis]
+        length = min(size, -(-(inside[-1] - inside[0] + 1) // divisor) * divisor)
+        start = (inside[0] + inside[-1] + 1 - length) // 2
+        start = int(np.clip(start, 0, size - length))
+        sides.append(slice(start, start + int(length)))
+    return sides[0], sides[1]
 
 
 def as_images(ncct: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:

@@ -37,6 +37,12 @@ class TurboConfig(BaseModel):
     prompt_tokens: int = Field(1, ge=1)
     skip_init: float = Field(1e-5, gt=0)
 
+    @property
+    def divisor(self) -> int:
+        """Rows and columns of an image must be divisible by this: every block but each part's last halves them."""
+        halvings = len(self.autoencoder["block_out_channels"]) + len(self.unet["block_out_channels"]) - 2
+        return 2**halvings
+
 
 class TurboNetwork(nn.Module):
     """Image in, image out, in one pass; both in about [-1, 1].

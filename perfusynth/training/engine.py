@@ -5,17 +5,17 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from perfusynth.generators.bundles import GeneratorSpec, read_bundle
 from perfusynth.generators.devices import choose_device
+from perfusynth.generators.turbo_network import TurboNetwork
 from perfusynth.phantom.render import render_on_model_grid
 from perfusynth.training.checkpoints import load_checkpoint, save_checkpoint
 from perfusynth.training.config import TrainingConfig
@@ -35,9 +35,11 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     device = choose_device(config.device)
     torch.manual_seed(config.seed)
     spec = read_bundle(config.bundle).spec
-    task = TurboTask(spec, deficit_weight=config.deficit_weight)
+    task = TurboTask(spec, deficit_weight=config.deficit_weight, square_weight=config.square_weight)
     network = task.network.to(device)
-    ema = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+    ema = AveragedModel(
+        network, avg_fn=lambda mean, new, count: moving_average(mean, new, int(count), config.ema_decay)
+    )
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     config.out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,7 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
         now = first + engine.state.iteration
         log.add(now, engine.state.output)  # type: ignore[arg-type]  # what `step` returned
         if now % config.tune_every == 0 or now == config.steps:
-            log.write(now, tune_figures(task, ema.module, config.tune_seeds, device), kind="tune")
+            log.write(now, tune_figures(task, cast(TurboNetwork, ema.module), config.tune_seeds, device), kind="tune")
         if now % config.checkpoint_every == 0 or now == config.steps:
             save_checkpoint(checkpoint, step=now, network=network, ema=ema, optimiser=optimiser)
         on_step(now, config.steps, log.latest)
@@ -80,6 +82,8 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
         batch_slabs=config.batch_slabs,
         patient_pool=config.patient_pool,
         steps_per_patient=config.steps_per_patient,
+        crop=config.crop,
+        crop_jitter=config.crop_jitter,
         seed=config.seed,
         first_step=first,
     )
@@ -91,6 +95,11 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     return checkpoint
 
 
+def moving_average(mean: torch.Tensor, new: torch.Tensor, count: int, decay: float) -> torch.Tensor:
+    """Exponential moving average whose memory grows with the run, so that the random start is soon forgotten."""
+    return torch.lerp(new, mean, min(decay, (1 + count) / (10 + count)))
+
+
 def learning_rate(config: TrainingConfig, step: int) -> float:
     """Linear warm-up, then a half cosine down to 2 % of the peak."""
     if step <= config.warmup_steps:
@@ -99,7 +108,9 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
     return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def tune_figures(task: TurboTask, network: nn.Module, seeds: tuple[int, int], device: torch.device) -> dict[str, float]:
+def tune_figures(
+    task: TurboTask, network: TurboNetwork, seeds: tuple[int, int], device: torch.device
+) -> dict[str, float]:
     """Brain-only mean absolute error per map and mean Dice of Tmax > 6 s, on the tuning patients."""
     network.eval()
     spec: GeneratorSpec = task.spec
@@ -108,7 +119,7 @@ def tune_figures(task: TurboTask, network: nn.Module, seeds: tuple[int, int], de
     for seed in range(*seeds):
         truth = render_on_model_grid(seed).volumes
         brain = truth["brain"] > 0.5
-        made = dict(zip(errors, task.predict(network, truth[spec.inputs[0].name], device), strict=True))
+        made = dict(zip(errors, task.predict(network, truth[spec.inputs[0].name], brain, device), strict=True))
         for name, values in made.items():
             errors[name].append(float(np.abs(values - truth[name])[brain].mean()))
         there, here = (truth["tmax"] > DEFICIT_TMAX_S) & brain, (made["tmax"] > DEFICIT_TMAX_S) & brain

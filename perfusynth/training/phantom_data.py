@@ -47,6 +47,11 @@ def _slabs_first(mask: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(mask, -1, 0)[:, None]))
 
 
+def _centred(size: int, length: int, shift: int) -> slice:
+    start = min(max((size - length) // 2 + shift, 0), size - length)
+    return slice(start, start + length)
+
+
 class PhantomSlabs(IterableDataset):
     """An endless stream of batches; batch ``k`` depends on the settings and on ``k`` alone, so a run can resume.
 
@@ -56,7 +61,7 @@ class PhantomSlabs(IterableDataset):
         The generator's inputs and outputs.
     seeds
         Half-open range of patients.
-    batch_slabs, patient_pool, steps_per_patient, seed
+    batch_slabs, patient_pool, steps_per_patient, crop, crop_jitter, seed
         See `perfusynth.training.config.TrainingConfig`.
     first_step
         Step to begin with.
@@ -70,6 +75,8 @@ class PhantomSlabs(IterableDataset):
         batch_slabs: int,
         patient_pool: int,
         steps_per_patient: int,
+        crop: tuple[int, int],
+        crop_jitter: int,
         seed: int,
         first_step: int = 0,
     ):
@@ -78,6 +85,8 @@ class PhantomSlabs(IterableDataset):
         self.batch_slabs = batch_slabs
         self.patient_pool = patient_pool
         self.steps_per_patient = steps_per_patient
+        self.crop = crop
+        self.crop_jitter = crop_jitter
         self.seed = seed
         self.first_step = first_step
 
@@ -96,7 +105,13 @@ class PhantomSlabs(IterableDataset):
         for _ in range(self.batch_slabs):
             patient = draw(self._patient(newest + int(rng.integers(self.patient_pool))))
             slab = int(rng.integers(patient.images.shape[0]))
-            parts.append((patient.images[slab], patient.maps[slab], patient.brain[slab], patient.deficit[slab]))
+            shift = rng.integers(-self.crop_jitter, self.crop_jitter + 1, size=2)
+            x, y = (
+                _centred(size, side, int(by))
+                for size, side, by in zip(patient.images.shape[2:], self.crop, shift, strict=True)
+            )
+            tensors = (patient.images, patient.maps, patient.brain, patient.deficit)
+            parts.append([tensor[slab, :, x, y] for tensor in tensors])
         names = ("images", "maps", "brain", "deficit")
         return {name: torch.stack(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
 

@@ -16,7 +16,14 @@ from perfusynth.training.phantom_data import PhantomSlabs, draw_slabs
 from perfusynth.training.turbo_task import TurboTask
 from tests.generators.tiny import write_tiny_bundle
 
-STREAM = {"batch_slabs": 3, "patient_pool": 2, "steps_per_patient": 2, "seed": 5}
+STREAM = {
+    "batch_slabs": 3,
+    "patient_pool": 2,
+    "steps_per_patient": 2,
+    "crop": (128, 160),
+    "crop_jitter": 6,
+    "seed": 5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +73,15 @@ def test_slabs_hold_what_the_phantom_says(bundle):
 
 
 def test_the_loss_is_the_weighted_error_inside_the_brain(bundle):
-    task = TurboTask(read_bundle(bundle).spec, deficit_weight=3.0)
+    task = TurboTask(read_bundle(bundle).spec, deficit_weight=3.0, square_weight=2.0)
     maps = torch.zeros(1, 2, 2, 2)
     brain = torch.tensor([[[[True, True], [False, False]]]])
     deficit = torch.tensor([[[[True, False], [False, False]]]])
     answer = torch.tensor([[[[0.5, 0.1], [9.0, 9.0]], [[0.0, 0.2], [9.0, 9.0]]]])
     batch = {"images": torch.zeros(1, 3, 2, 2), "maps": maps, "brain": brain, "deficit": deficit}
     losses = task.loss(lambda images: answer, batch)
-    assert losses["tmax"].item() == pytest.approx((4 * 0.5 + 0.1) / 5)
-    assert losses["cbf"].item() == pytest.approx(0.2 / 5)
+    assert losses["tmax"].item() == pytest.approx((4 * (0.5 + 2 * 0.25) + 0.1 + 2 * 0.01) / 5)
+    assert losses["cbf"].item() == pytest.approx((0.2 + 2 * 0.04) / 5)
     assert losses["loss"].item() == pytest.approx(losses["tmax"].item() + losses["cbf"].item())
 
 
@@ -120,8 +127,8 @@ def test_training_lowers_the_loss_and_its_bundle_loads(bundle, tmp_path):
     assert spec.training["settings"]["train_seeds"] == [10, 11]
     assert spec.training["phantom_version"]
 
-    task = TurboTask(spec, deficit_weight=2.0)
-    batch = next(iter(PhantomSlabs(spec, (10, 11), batch_slabs=6, patient_pool=1, steps_per_patient=2, seed=1)))
+    task = TurboTask(spec, deficit_weight=1.0, square_weight=2.0)
+    batch = next(iter(PhantomSlabs(spec, (10, 11), **(STREAM | {"batch_slabs": 6, "patient_pool": 1}))))
     with torch.no_grad():
         before, after = (float(task.loss(network, batch)["loss"]) for network in (task.network, generator.network))
     assert after < 0.8 * before
