@@ -103,6 +103,14 @@ def test_template_passes(template_ct):
     assert refused(checked(template_ct)) == set()
 
 
+def test_the_real_dicom_series_passes(public_data):
+    from perfusynth.readers.read import read_scan
+
+    scan = read_scan(public_data / "ge_ncct_tilt" / "dicom")
+    found = check_head(scan.volume, scan.acquisition, BuiltinBrain().extract(scan.volume))
+    assert found == []
+
+
 def test_phantom_like_thin_noisy_head_passes(head):
     ncct = head(spacing=(0.8, 0.8, 0.8), shape=(220, 260, 220), noise=8.0).ncct
     assert set(checked(ncct)) == set()

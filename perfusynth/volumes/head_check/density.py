@@ -24,7 +24,9 @@ def blood_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
     A hyperdense artery, falx, tentorium (2-3 mm thin) and calcification (above 100 HU) do not count.
     """
     hu, inside = anatomy.mean.array, anatomy.inside
-    deep = anatomy.depth > _DEPTH_MM
+    # Under the vertex the skull runs along the slices and into them (partial volume): heights count half there.
+    depth = ndimage.distance_transform_edt(inside, sampling=anatomy.spacing * (1, 1, 0.5))
+    deep = depth > _DEPTH_MM
     if not deep.any():
         return []
     median = float(np.median(hu[deep]))
@@ -32,7 +34,7 @@ def blood_findings(anatomy: Anatomy, limits: HeadCheckLimits) -> list[Finding]:
     weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma, truncate=3)
     smooth = ndimage.gaussian_filter(np.where(inside, np.clip(hu, 0, 110), 0), sigma, truncate=3)
     smooth /= np.maximum(weight, 0.1)
-    excess = limits.blood_contrast_hu + limits.blood_skull_hu * np.exp(-(anatomy.depth - _DEPTH_MM) / 2.5)
+    excess = limits.blood_contrast_hu + limits.blood_skull_hu * np.exp(-(depth - _DEPTH_MM) / 2.5)
     labels, count = ndimage.label(deep & (smooth > median + excess))
     if count == 0:
         return []
