@@ -79,6 +79,14 @@ class CaseDatastore(LocalDatastore):
         """What is kept about an image; not where it lies."""
         return {name: value for name, value in super().get_image_info(image_id).items() if name != "path"}
 
+    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
+        """Labelled images and their labels; without ``full_path``, paths below the studies folder."""
+        pairs: list[dict[str, Any]] = super().datalist()
+        if full_path:
+            return pairs
+        start = os.path.realpath(self._studies)
+        return [{name: os.path.relpath(path, start) for name, path in pair.items()} for pair in pairs]
+
     # --- writing
 
     def add_new_image(self, image_id: str, source: Path, info: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ class LogLines(logging.Handler):
     def __init__(self, keep: int):
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self._console: logging.Handler | None = None
         self._lines: deque[str] = deque(maxlen=keep)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -31,10 +32,17 @@ class LogLines(logging.Handler):
         own = logging.getLogger("perfusynth")
         own.addHandler(self)
         own.setLevel(logging.INFO)
+        if not logging.getLogger().handlers:  # a bare `uvicorn` sets up its own loggers only
+            self._console = logging.StreamHandler()
+            self._console.setFormatter(self.formatter)
+            own.addHandler(self._console)
         # MONAI Label logs requests with parameters, file names and server paths; uvicorn's access log has queries.
         logging.getLogger("monailabel").setLevel(logging.CRITICAL + 1)
         logging.getLogger("uvicorn.access").disabled = True
 
     def uninstall(self) -> None:
         """Stop listening."""
-        logging.getLogger("perfusynth").removeHandler(self)
+        own = logging.getLogger("perfusynth")
+        own.removeHandler(self)
+        if self._console is not None:
+            own.removeHandler(self._console)

@@ -26,8 +26,11 @@ def order(text: str) -> bytes:
 
 
 class StandIn:
-    """``sleep S`` cooperates with cancelling, ``busy S`` does not, ``crash`` kills its process, ``crash-once FILE`` only
-    while FILE is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once."""
+    """Obeys its input.
+
+    ``sleep S`` cooperates with cancelling, ``busy S`` does not, ``crash`` kills its process, ``crash-once FILE`` only
+    while FILE is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once.
+    """
 
     @classmethod
     def load(cls, task: str, *, device: str = "auto") -> "StandIn":

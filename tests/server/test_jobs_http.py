@@ -161,7 +161,8 @@ def test_uploads_go_when_the_job_ends_and_when_the_caller_hangs_up(guarded):
             time.sleep(0.7)
         wait_for(lambda: not guarded.leftovers())
     start = time.monotonic()
-    assert guarded.wait(job := guarded.submit(order("good")))["state"] == "done"
+    job = guarded.submit(order("good"))
+    assert guarded.wait(job)["state"] == "done"
     assert time.monotonic() - start < 10
     guarded.call("DELETE", f"/jobs/{job}")
 

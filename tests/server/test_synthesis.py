@@ -71,7 +71,7 @@ def test_monai_labels_client_gets_the_zip(real, head, tmp_path):
 def bad_inputs(head: nib.Nifti1Image) -> dict[str, bytes]:
     """Files that are no plausible NCCT of a head, by what is wrong with them."""
     array, affine = np.asarray(head.dataobj).astype(np.float32), head.affine
-    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in array.shape), indexing="ij")
+    x, y, _ = np.meshgrid(*(np.linspace(-1, 1, n) for n in array.shape), indexing="ij")
     body = np.where((x / 0.95) ** 2 + (y / 0.7) ** 2 < 1, 50.0, -1000.0)
     body[((x / 0.12) ** 2 + ((y + 0.45) / 0.12) ** 2) < 1] = 500.0
     wide = affine.copy()
