@@ -1,11 +1,17 @@
 """The built-in brain: where it must be found, what must stay outside, and what it refuses."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from perfusynth.errors import InputError
+from perfusynth.phantom.patient import draw_patient
+from perfusynth.phantom.render import render_native
+from perfusynth.phantom.scanners import SCANNERS
+from perfusynth.volumes.acquisition import Acquisition
 from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.head_check import check_head
 from perfusynth.volumes.volume import Volume
 
 
@@ -105,11 +111,18 @@ def test_the_real_scan(ge_ct):
 
 
 def test_the_template_against_its_priors(template_ct, public_data):
-    import nibabel as nib
-
     folder = public_data / "scct_template_priors"
     priors = sum(nib.load(folder / f"{name}.nii.gz").get_fdata() for name in ("scgrey", "scwhite", "sccsf"))
     assert dice(BuiltinBrain().extract(template_ct).mask, priors > 0.5) >= 0.96
+
+
+@pytest.mark.parametrize(("seed", "scanner"), [(1, "standard_5mm"), (3, "external_2_5mm")])
+def test_digital_phantoms(seed, scanner):
+    case = render_native(draw_patient(seed), SCANNERS[scanner], seed)
+    ncct = Volume(case.volumes["ncct"], case.affine)
+    found = BuiltinBrain().extract(ncct)
+    assert dice(found.mask, case.volumes["brain"] > 0) >= 0.95
+    assert check_head(ncct, Acquisition(modality="CT"), found) == []
 
 
 def test_no_brain_is_refused_with_the_reason(head):
