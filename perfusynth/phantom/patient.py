@@ -44,10 +44,11 @@ HIR_SD = 0.09
 CHRONIC_TMAX6_ML, CHRONIC_PEAK_S = (14.0, 0.45), 7.6
 #: Net water uptake, %: 24 (1 - exp(-t / 10 h)) x LogN(0, 0.45) (fitted to Ning, Xia, Kond, Mon).
 NWU_PLATEAU, NWU_TIME_H, NWU_LOG_SD = 24.0, 10.0, 0.45
-#: HU: white matter, grey minus white [Nak, Cala] (7.1 as measured at 5 mm, where CSF and white matter share voxels), deep grey, CSF, blood [SMJ], clot [IPMJ]; (mean, SD).
+#: HU (mean, SD): white matter, grey minus white [Nak, Cala], deep grey, CSF, blood [SMJ], clot [IPMJ]. Grey minus
+#: white is of pure tissue: 7.1 is measured at 5 mm, where CSF and white matter share voxels with the cortex.
 WHITE_HU, GREY_MINUS_WHITE_HU, DEEP_GREY_HU = (29.5, 1.0), (8.6, 0.8), (34.5, 0.8)
 CSF_HU, BLOOD_HU, CLOT_HU = (7.0, 1.2), (41.0, 3.0), (52.0, 6.0)
-#: Left-right field that has nothing to do with disease, HU: SD at sigma 10 mm (one real scan 1.1-1.9; anatomy adds 0.3).
+#: Left-right field that has nothing to do with disease, HU: SD at sigma 10 mm (a real scan: 1.1-1.9; anatomy adds 0.3).
 LEFT_RIGHT_HU = (1.17, 0.17)
 #: Clot length, mm: median 16, quartiles 8-25 [Kam].
 CLOT_LENGTH_MM, CLOT_LENGTH_LOG_SD = 16.0, 0.6
