@@ -104,7 +104,7 @@ class Pipeline:
             brain = self.extractor.extract(scan.volume) if options.mask else _everything(scan.volume)
             midplane = find_midplane(scan.volume, brain) if options.mask else _middle(scan.volume)
             if options.checks:
-                findings += check_anatomy(scan.volume, brain)
+                findings += check_anatomy(scan.volume, brain, midplane=midplane)
                 refuse(findings, options.override)
         with stages.stage("generate") as progress:
             brain_volume = scan.volume.with_array(brain.mask)

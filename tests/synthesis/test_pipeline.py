@@ -101,7 +101,9 @@ def test_a_refused_input_leaves_nothing_and_an_override_is_recorded(pipeline, pu
     values = np.asarray(image.dataobj).astype(np.int16)
     x, y, z = np.indices(values.shape)
     brain_centre = np.argwhere((values > 20) & (values < 50)).mean(0)
-    distance = sum(((axis - c) * s) ** 2 for axis, c, s in zip((x, y, z), brain_centre, image.header.get_zooms(), strict=True))
+    distance = sum(
+        ((axis - c) * s) ** 2 for axis, c, s in zip((x, y, z), brain_centre, image.header.get_zooms(), strict=True)
+    )
     bleeding = np.where((distance < 22**2) & (values < 100), 68, values).astype(np.int16)
     nib.save(nib.Nifti1Image(bleeding, image.affine), tmp_path / "bleeding.nii.gz")
     out = tmp_path / "out"

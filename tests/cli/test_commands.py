@@ -1,0 +1,139 @@
+"""The commands as a user runs them: real processes, exit codes, what lies on disk afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from perfusynth.synthesis.phantom_cases import sample_data_folders
+
+CASE = sample_data_folders()[0] / "phantom-4000016"
+
+
+def perfusynth(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "perfusynth.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300)
+
+
+def test_help_names_every_command():
+    shown = perfusynth("--help")
+    assert shown.returncode == 0
+    for name in ("synthesize", "serve", "check", "models", "token", "demo", "phantom", "train", "evaluate"):
+        assert name in shown.stdout
+    assert "research use only" in shown.stdout
+
+
+def test_check_accepts_the_phantom_and_refuses_with_a_code(tmp_path):
+    accepted = perfusynth("check", CASE / "ncct.nii.gz", "--json")
+    assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    assert json.loads(accepted.stdout)["accepted"]
+    image = nib.load(CASE / "ncct.nii.gz")
+    shifted = nib.Nifti1Image((np.asarray(image.dataobj) + 1024).astype(np.int16), image.affine)
+    nib.save(shifted, tmp_path / "shifted.nii.gz")
+    refused = perfusynth("check", tmp_path / "shifted.nii.gz")
+    assert refused.returncode == 2
+    assert "hu_offset" in refused.stdout
+
+
+def test_bad_input_ends_in_one_line_and_leaves_nothing(tmp_path):
+    (tmp_path / "noise.nii.gz").write_bytes(os.urandom(4096))
+    ended = perfusynth("synthesize", tmp_path / "noise.nii.gz", "-o", tmp_path / "out")
+    assert ended.returncode == 2
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("perfusynth: [")
+    assert "Traceback" not in ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["noise.nii.gz"]
+
+
+def test_a_result_is_never_overwritten(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    ended = perfusynth("synthesize", CASE / "ncct.nii.gz", "-o", out)
+    assert ended.returncode == 2
+    assert "[exists]" in ended.stderr
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+
+
+def test_synthesize_writes_the_whole_result(tmp_path):
+    ended = perfusynth("synthesize", CASE / "ncct.nii.gz", "-o", tmp_path / "out", "--device", "cpu")
+    assert ended.returncode == 0, ended.stderr
+    assert "SYNTHETIC - research use only" in ended.stdout
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"tmax.nii.gz", "cbf.nii.gz", "brain.nii.gz", "measurements.json", "report.html", "report.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"], "no temporary folder is left"
+
+
+def test_unknown_device_and_model_are_told(tmp_path):
+    for option, code in (("--device", "bad_device"), ("--model", "unknown_model")):
+        ended = perfusynth("synthesize", CASE / "ncct.nii.gz", "-o", tmp_path / "out", option, "nothing")
+        assert ended.returncode == 2
+        assert f"[{code}]" in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_lists_the_shipped_one_with_its_hash(tmp_path):
+    shown = perfusynth("models", "--json", PERFUSYNTH_HOME=str(tmp_path))
+    assert shown.returncode == 0
+    (row,) = (row for row in json.loads(shown.stdout) if row["name"] == "ncct_perfusion_compact")
+    assert row["live"]
+    assert row["intact"]
+    assert len(row["weights_sha256"]) == 64
+
+
+def test_phantom_makes_the_shipped_case_again(tmp_path):
+    ended = perfusynth("phantom", "--seed", 4000016, "--scanner", "standard_5mm", "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    again = json.loads((tmp_path / CASE.name / "case.json").read_text())
+    shipped = json.loads((CASE / "case.json").read_text())
+    listed = json.loads((CASE.parent / "phantoms.json").read_text())["cases"]
+    assert again["ncct_sha256"] == shipped["ncct_sha256"]
+    assert shipped["ncct_sha256"] in {case["ncct_sha256"] for case in listed}
+    unknown = perfusynth("phantom", "--scanner", "toaster", "--out", tmp_path)
+    assert unknown.returncode == 2
+    assert "unknown_scanner" in unknown.stderr
+
+
+def test_evaluate_refuses_patients_that_the_model_has_seen(tmp_path):
+    ended = perfusynth("evaluate", "ncct_perfusion", "--phantom-seeds", "1000000:1000002", "-o", tmp_path / "out")
+    assert ended.returncode == 2
+    assert "[seen_patients]" in ended.stderr
+    ended = perfusynth("evaluate", "ncct_perfusion", "--phantom-seeds", "9:3", "-o", tmp_path / "out")
+    assert "[bad_seeds]" in ended.stderr
+
+
+def test_evaluate_writes_figures_beside_a_constant_map(tmp_path):
+    ended = perfusynth("evaluate", "ncct_perfusion", "--phantom-seeds", "3000000:3000002", "-o", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert set(report["methods"]) == {"ncct_perfusion_compact", "constant normal map"}
+    assert all(figures["patients"] == 2 for figures in report["methods"].values())
+    assert len((tmp_path / "out" / "patients.csv").read_text().splitlines()) == 5
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_ends_in_maps_and_reports(tmp_path):
+    ended = perfusynth("demo", "--once", "--out", tmp_path, PERFUSYNTH_HOME=str(tmp_path / "home"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    expected = ["phantom-4000016"]
+    if os.environ.get("PERFUSYNTH_DATA"):
+        expected.append("ge_ncct_tilt")
+    for name in expected:
+        files = {path.name for path in (tmp_path / name).iterdir()}
+        assert files >= {"tmax.nii.gz", "cbf.nii.gz", "measurements.json", "report.html", "report.png"}
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_tells_when_a_ct_is_refused(tmp_path):
+    bad = tmp_path / "bad.nii.gz"
+    bad.write_bytes(b"\x00" * 1000)
+    ended = perfusynth("demo", bad, "--once", "--out", tmp_path / "out", PERFUSYNTH_HOME=str(tmp_path / "home"))
+    assert ended.returncode == 2
+    assert "bad" in ended.stderr
+    assert not (Path(tmp_path) / "out" / "bad").exists()
