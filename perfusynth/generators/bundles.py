@@ -37,6 +37,10 @@ class InputSpec(BaseModel):
     unit: str
     window: tuple[float, float]
     slices: int = Field(3, description="neighbouring slabs given to the network, centred on the one that is made")
+    mirrored: bool = Field(
+        False,
+        description="give the same slabs mirrored left to right too: early ischaemia shows as a difference of sides",
+    )
 
 
 class OutputSpec(BaseModel):

@@ -122,7 +122,7 @@ class TurboGenerator:
         """
         columns, rows = rectangle_around(brain, self.network.config.divisor)
         batch = BATCH_SLABS[self.device.type]
-        images = as_images(ncct[columns, rows], self.spec)
+        images = as_images(ncct, self.spec)[:, :, columns, rows]
         done: list[torch.Tensor] = []
         for part in torch.split(images, batch):
             on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
@@ -157,13 +157,16 @@ def rectangle_around(brain: np.ndarray, divisor: int) -> tuple[slice, slice]:
 def as_images(ncct: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
     """Windowed slabs with their neighbours as channels: ``(x, y, slabs)`` HU to ``(slabs, channels, x, y)`` in [-1, 1].
 
-    Beyond the first and the last slab the outermost one is repeated.
+    Beyond the first and the last slab the outermost one is repeated. Where the metadata asks for it, the same channels
+    follow mirrored about the middle of the grid, which is the middle of the brain (`map_to_grid`).
     """
     low, high = spec.inputs[0].window
     scaled = np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1
     reach = spec.inputs[0].slices // 2
     padded = np.pad(scaled, ((0, 0), (0, 0), (reach, reach)), mode="edge")
     channels = [padded[..., k : k + ncct.shape[2]] for k in range(spec.inputs[0].slices)]
+    if spec.inputs[0].mirrored:
+        channels += [channel[::-1] for channel in channels]
     return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
 
 

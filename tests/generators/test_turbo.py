@@ -7,7 +7,7 @@ import torch
 from perfusynth.errors import Cancelled, InputError
 from perfusynth.generators.bundles import read_bundle
 from perfusynth.generators.loading import load_generator
-from perfusynth.generators.turbo import as_images, from_units, to_units
+from perfusynth.generators.turbo import as_images, from_units, rectangle_around, to_units
 from perfusynth.generators.turbo_network import TurboConfig, TurboNetwork
 from perfusynth.volumes.volume import Volume
 from tests.generators.tiny import NETWORK, write_tiny_bundle
@@ -103,8 +103,24 @@ def test_units_and_network_scale_are_inverse(generator):
 def test_channels_are_the_slab_and_its_neighbours(generator):
     ncct = np.arange(4, dtype=np.float32)[None, None, :] * 20 + np.zeros((2, 2, 1), np.float32)
     images = as_images(ncct, generator.spec).numpy()
-    window = images[:, :, 0, 0] * 40 + 40  # back to HU
+    assert images.shape == (4, 6, 2, 2)
+    window = images[:, :3, 0, 0] * 40 + 40  # back to HU
     np.testing.assert_allclose(window, [[0, 0, 20], [0, 20, 40], [20, 40, 60], [40, 60, 60]], atol=1e-4)
+
+
+def test_the_last_channels_are_the_slabs_mirrored_left_to_right(generator):
+    ncct = np.random.default_rng(0).uniform(0, 80, (6, 5, 4)).astype(np.float32)
+    images = as_images(ncct, generator.spec)
+    assert torch.equal(images[:, 3:], images[:, :3].flip(2))
+
+
+def test_the_rectangle_holds_the_brain_and_divides():
+    brain = np.zeros((192, 192, 3), dtype=bool)
+    brain[30:150, 8:190, 1] = True
+    columns, rows = rectangle_around(brain, 16)
+    assert (columns.stop - columns.start, rows.stop - rows.start) == (128, 192)
+    assert columns.start <= 30 < 150 <= columns.stop
+    assert (rows.start, rows.stop) == (0, 192)
 
 
 def test_one_step_formula_on_known_tensors():
@@ -115,7 +131,7 @@ def test_one_step_formula_on_known_tensors():
         torch.nn.init.zeros_(skip.weight)
     torch.nn.init.zeros_(network.unet.conv_out.weight)
     torch.nn.init.zeros_(network.unet.conv_out.bias)
-    image = torch.randn(2, 3, 16, 16)
+    image = torch.randn(2, 6, 16, 16)
     with torch.no_grad():
         latent = network.autoencoder.encode(image).latent_dist.mode()
         expected = network.autoencoder.decode(latent / 0.5**0.5).sample
@@ -125,7 +141,7 @@ def test_one_step_formula_on_known_tensors():
 def test_skips_carry_the_encoder_to_the_decoder():
     torch.manual_seed(0)
     network = TurboNetwork(TurboConfig.model_validate(NETWORK)).eval()
-    image = torch.randn(1, 3, 16, 16)
+    image = torch.randn(1, 6, 16, 16)
     with torch.no_grad():
         with_skips = network(image)
         for skip in network.skips:

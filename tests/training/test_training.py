@@ -63,7 +63,7 @@ def test_slabs_hold_what_the_phantom_says(bundle):
     spec = read_bundle(bundle).spec
     slabs = draw_slabs(1001, spec)
     count = slabs.images.shape[0]
-    assert slabs.images.shape == (count, 3, 192, 192)
+    assert slabs.images.shape == (count, 6, 192, 192)
     assert slabs.maps.shape == (count, 2, 192, 192)
     # The middle channel of a slab is the upper channel of the slab below.
     assert torch.equal(slabs.images[1:, 0], slabs.images[:-1, 1])
