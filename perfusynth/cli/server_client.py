@@ -1,6 +1,5 @@
 """A small client of the server's jobs: submit, watch, fetch, cancel."""
 
-import json
 import tempfile
 import time
 import zipfile

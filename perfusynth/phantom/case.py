@@ -1,43 +1,23 @@
 """Write a phantom patient as a case folder: NIfTI volumes, and case.json with everything that was drawn."""
 
-import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from perfusynth import atomic
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.render import RenderedCase, render_native
 from perfusynth.phantom.scanners import Scanner
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
-from perfusynth.volumes.geometry import nearest_ras
+from perfusynth.volumes.fingerprint import voxel_sha256
 from perfusynth.volumes.volume import Volume
 
 MAPS, MASKS = ("tmax", "cbf"), ("core", "brain", "valid")
 #: Thresholds of the volumes in case.json, s.
 TMAX_THRESHOLDS_S = (4, 6, 8, 10)
-
-
-def ncct_sha256(volume: Volume) -> str:
-    """SHA-256 (hex) of the int16 HU voxels in nearest-RAS order, C order: what recognises a phantom's NCCT."""
-    voxels = np.rint(nearest_ras(volume).array).astype("<i2")
-    return hashlib.sha256(np.ascontiguousarray(voxels).tobytes()).hexdigest()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _nifti(array: np.ndarray, affine: np.ndarray, description: str) -> bytes:
@@ -75,12 +55,12 @@ def write_case(folder: Path, seed: int, scanner: Scanner) -> Path:
     patient = draw_patient(seed)
     case = render_native(patient, scanner, noise_seed=seed)
     ncct = np.rint(case.volumes["ncct"]).astype(np.int16)
-    _write_atomically(folder / "ncct.nii.gz", _nifti(ncct, case.affine, "phantom NCCT, HU"))
+    atomic.write_bytes(folder / "ncct.nii.gz", _nifti(ncct, case.affine, "phantom NCCT, HU"))
     for name in MAPS:
-        _write_atomically(folder / f"{name}.nii.gz", _nifti(case.volumes[name], case.affine, f"phantom {name}"))
+        atomic.write_bytes(folder / f"{name}.nii.gz", _nifti(case.volumes[name], case.affine, f"phantom {name}"))
     for name in MASKS:
         mask = case.volumes[name].astype(np.uint8)
-        _write_atomically(folder / f"{name}.nii.gz", _nifti(mask, case.affine, f"phantom {name}"))
+        atomic.write_bytes(folder / f"{name}.nii.gz", _nifti(mask, case.affine, f"phantom {name}"))
     identity = np.eye(4).tolist()
     content = {
         "kind": "phantom",
@@ -90,10 +70,10 @@ def write_case(folder: Path, seed: int, scanner: Scanner) -> Path:
         "noise_seed": int(seed),
         "patient": patient.as_dict(),
         "scanner": asdict(scanner),
-        "ncct_sha256": ncct_sha256(Volume(ncct.astype(np.float32), case.affine)),
+        "ncct_sha256": voxel_sha256(Volume(ncct.astype(np.float32), case.affine)),
         "fixed_to_moving": identity,
         "volumes_ml": volumes_ml(case),
     }
     text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
-    _write_atomically(folder / "case.json", (text + "\n").encode())
+    atomic.write_bytes(folder / "case.json", (text + "\n").encode())
     return folder

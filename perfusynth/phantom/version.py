@@ -6,42 +6,32 @@ CTP, CTA and MR, motion, measurement noise of the perfusion maps, limited CTP co
 
 import hashlib
 import json
-from types import ModuleType
+from importlib import import_module
 
 #: Changes whenever one seed would give another case.
 PHANTOM_VERSION = "0.1"
 
 
+#: The modules of this package that make a case; their named constants are its parameters.
+PARAMETER_MODULES = (
+    "anatomy",
+    "arteries",
+    "attenuation",
+    "noise",
+    "patient",
+    "perfusion_fields",
+    "pose",
+    "scanners",
+    "skull",
+    "territories",
+)
+
+
 def parameter_hash() -> str:
     """SHA-256 (hex) over the version and all named constants of the modules that make a case."""
-    from perfusynth.phantom import (
-        anatomy,
-        arteries,
-        attenuation,
-        noise,
-        patient,
-        perfusion_fields,
-        pose,
-        scanners,
-        skull,
-        territories,
-    )
-
-    modules: tuple[ModuleType, ...] = (
-        anatomy,
-        arteries,
-        attenuation,
-        noise,
-        patient,
-        perfusion_fields,
-        pose,
-        scanners,
-        skull,
-        territories,
-    )
     constants = {
         f"{module.__name__}.{name}": repr(value)
-        for module in modules
+        for module in (import_module(f"perfusynth.phantom.{name}") for name in PARAMETER_MODULES)
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, int | float | str | tuple | dict)
     }

@@ -1,23 +1,15 @@
 """Secrets on disk: readable by their owner only, from the first byte on."""
 
 import os
-import tempfile
 from pathlib import Path
+
+from perfusynth import atomic
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` by rename, mode 0600; makes the folder (0700)."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    atomic.write_bytes(path, content, mode=0o600)
 
 
 def others_can_read(path: Path) -> bool:

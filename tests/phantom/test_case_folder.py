@@ -61,18 +61,6 @@ def test_the_phantom_is_frozen_the_shipped_case_comes_out_again(folder: Path):
     assert made["volumes_ml"] == pytest.approx(shipped["volumes_ml"], rel=1e-3, abs=0.05)
 
 
-def test_an_interrupted_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from perfusynth.phantom import case
-
-    def fail(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr(case.os, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        case._write_atomically(tmp_path / "x.nii.gz", b"content")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_parameter_hash_does_not_depend_on_the_run():
     assert parameter_hash() == parameter_hash()
     assert len(parameter_hash()) == 64
