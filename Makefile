@@ -1,6 +1,8 @@
 # Targets a person types: env, demo, test, test-all, bench, lint. Python 3.11 or 3.12.
 
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+# The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.complete
@@ -23,8 +25,8 @@ DEVELOPMENT := import-linter ruff mypy pytest pytest-xdist pytest-timeout hypoth
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
-	  { echo "make: Python 3.11 or 3.12 is needed, $(PYTHON) is another. Set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "make: Python 3.11 or 3.12 is needed: install one, or set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && apt-get install -y --no-install-recommends $(DEBIAN_PACKAGES); \
