@@ -44,8 +44,13 @@ class CaseDatastore(LocalDatastore):
         self._links = studies / ".perfusynth" / "images"
         self._scan_every_s = scan_every_s
         self._scan_lock = threading.RLock()
-        self._links.mkdir(parents=True, exist_ok=True)
-        self._link_images()
+        try:
+            self._links.mkdir(parents=True, exist_ok=True)
+            self._link_images()
+        except OSError as error:
+            raise PermissionError(
+                f"{studies} cannot be written ({error.strerror}); links and labels are kept there, in .perfusynth."
+            ) from error
         super().__init__(str(studies / ".perfusynth"), "images", extensions=[f"*{ending}" for ending in _LABEL_ENDINGS])
         self._scanned = time.monotonic()
 

@@ -70,4 +70,7 @@ class Settings(BaseSettings):
     image_scan_s: float = Field(
         default=10, ge=0, description="New files in the studies folder are seen after this long."
     )
+    worker_stderr: bool = Field(
+        default=False, description="Show what libraries print in workers; off, as they name files. For debugging."
+    )
     keep_log_lines: int = Field(default=1000, gt=0, description="What GET /logs/ shows to an admin.")

@@ -8,8 +8,6 @@ from perfusynth.server.access.roles import Role
 from perfusynth.server.access.routes import INHERITED, OWN, ROLES, Fate
 from perfusynth.server.factory import create_app
 
-pytestmark = pytest.mark.xdist_group("guarded")
-
 FILLED = {
     "{task}": "ncct_perfusion",
     "{job_id}": "0" * 32 + "-" + "0" * 16,
@@ -86,7 +84,7 @@ def test_a_wrong_token_is_no_token(guarded, header):
 
 
 def test_a_removed_token_is_refused_at_once(guarded):
-    from conftest import make_token
+    from servers import make_token
 
     from perfusynth.server.access.tokens import TokenStore
 
@@ -111,7 +109,6 @@ def test_no_other_origin_is_let_in(guarded):
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
-@pytest.mark.xdist_group("open")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -132,7 +129,6 @@ def test_without_tokens_only_programs_of_this_machine_are_served(server, headers
     assert answer.status_code == status
 
 
-@pytest.mark.xdist_group("open")
 def test_without_tokens_nobody_is_admin(server):
     assert server.call("GET", "/logs/").status_code == 403
     assert server.call("PUT", "/datastore/label?image=none").status_code == 404

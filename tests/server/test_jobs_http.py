@@ -8,10 +8,8 @@ import threading
 import time
 
 import pytest
-from conftest import wait_for
+from servers import wait_for
 from stand_ins import names_in, order
-
-pytestmark = pytest.mark.xdist_group("guarded")
 
 
 def test_submit_watch_fetch_remove(guarded, tmp_path):

@@ -5,13 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from conftest import environment, free_port, running, wait_for
+from servers import environment, free_port, running, wait_for
 from stand_ins import order
 
 from perfusynth.server.app_folder import app_folder
 from perfusynth.server.run_folder import RunFolder
-
-pytestmark = pytest.mark.xdist_group("lifecycle")
 
 
 def test_a_restart_leaves_nothing_and_old_ids_answer_gone(tmp_path):

@@ -5,12 +5,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import wait_for
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
+from servers import wait_for
 from stand_ins import names_in, order
-
-pytestmark = pytest.mark.xdist_group("guarded")
 
 
 @pytest.fixture
@@ -70,6 +68,11 @@ def test_output_as_one_part(guarded, output, tmp_path):
     else:
         assert answer.status_code == 400
     wait_for(lambda: not guarded.leftovers())
+
+
+@pytest.mark.parametrize("body", [{}, {"data": {"params": "{}"}}, {"files": {"params": (None, "")}}])
+def test_infer_by_id_needs_no_form(guarded, body):
+    assert guarded.call("POST", "/infer/ncct_perfusion?image=plain&output=json", **body).status_code == 200
 
 
 def test_info_lists_the_model_with_its_inputs(client):

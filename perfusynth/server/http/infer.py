@@ -5,11 +5,13 @@ import json
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -66,7 +68,7 @@ async def _input(
     if len(info.inputs) != 1:
         raise _bad("a task with one input", f"one with {len(info.inputs)}; POST /jobs/{info.name} takes them")
     name, query = info.inputs[0], request.query_params
-    async with read_form(request, context) as form:
+    async with _form(request, context) as form:
         if "label" in form:
             raise _bad("an image", "a label")
         options = parse_options(form.get("params"))
@@ -79,6 +81,17 @@ async def _input(
         if "image" in given:
             return await stored_image(context, query["image"]), options
     raise _bad("an image id, a session id or a file", "none")
+
+
+@asynccontextmanager
+async def _form(request: Request, context: ServerContext) -> AsyncIterator[FormData]:
+    """With an image, a multipart form; without, MONAI Label also takes a plain form or nothing."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        async with read_form(request, context) as form:
+            yield form
+    else:
+        async with request.form(max_fields=context.settings.max_parts) as form:
+            yield form
 
 
 async def _wait(request: Request, job: Job) -> None:

@@ -52,7 +52,7 @@ class WorkerSlot:
         """Run for ever."""
         failures = 0
         while True:
-            worker = self._worker = WorkerProcess(self._spec, self._temp)
+            worker = self._worker = WorkerProcess(self._spec, self._temp, show_stderr=self._settings.worker_stderr)
             try:
                 await worker.start(self._settings.load_timeout_s)
             except WorkerLoadError as error:

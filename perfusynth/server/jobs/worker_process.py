@@ -47,9 +47,12 @@ class WorkerProcess:
         What it loads.
     temp
         Its folder for temporary files.
+    show_stderr
+        Whether what libraries print there goes to the server's own standard error.
     """
 
-    def __init__(self, spec: WorkerSpec, temp: Path):
+    def __init__(self, spec: WorkerSpec, temp: Path, *, show_stderr: bool = False):
+        self._show_stderr = show_stderr
         self._spec = spec
         self._temp = temp
         self._process: asyncio.subprocess.Process | None = None
@@ -79,7 +82,7 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # Libraries name files there; faults come as events, without names.
-            stderr=None if os.environ.get("PERFUSYNTH_WORKER_STDERR") else asyncio.subprocess.DEVNULL,
+            stderr=None if self._show_stderr else asyncio.subprocess.DEVNULL,
             env=environment,
             limit=_LINE_LIMIT,
             start_new_session=True,  # Ctrl-C in a terminal is the server's to handle
