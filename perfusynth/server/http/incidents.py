@@ -50,16 +50,20 @@ class Incidents:
             if not status:
                 await JSONResponse(incident_fields(incident), 500)(scope, receive, watching)
         finally:
-            logger.info(
+            route = scope.get("perfusynth.route", "-")
+            logger.log(
+                logging.DEBUG if status == 200 and route in _POLLED else logging.INFO,
                 "%s %s %d %.0f ms%s",
                 scope["method"] if scope["method"] in _METHODS else "-",
-                scope.get("perfusynth.route", "-"),
+                route,
                 status or _CLIENT_GONE,
                 1000 * (time.perf_counter() - start),
                 f" job {scope['perfusynth.job']}" if "perfusynth.job" in scope else "",
             )
 
 
+#: Asked several times a second by clients that wait; logged only when something is wrong.
+_POLLED = frozenset({"/health", "/jobs/{job_id}"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
