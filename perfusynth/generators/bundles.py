@@ -37,9 +37,8 @@ class InputSpec(BaseModel):
     unit: str
     window: tuple[float, float]
     slices: int = Field(3, description="neighbouring slabs given to the network, centred on the one that is made")
-    mirrored: bool = Field(
-        False,
-        description="give the same slabs mirrored left to right too: early ischaemia shows as a difference of sides",
+    side_difference_mm: float | None = Field(
+        None, gt=0, description="smoothing (standard deviation, mm) of a last channel, the difference of the two sides"
     )
 
 

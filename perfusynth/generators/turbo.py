@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from scipy.ndimage import gaussian_filter
 
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Synthesis
@@ -20,6 +21,12 @@ BATCH_SLABS = {"cpu": 4, "cuda": 64}
 
 #: Share of a model-grid voxel that must be brain for its value to be used on the scan's grid.
 BRAIN_SHARE = 0.5
+
+#: Brain tissue lies inside this window, HU: bone and air beyond it must not drown differences of a few HU.
+TISSUE_HU = (15.0, 50.0)
+
+#: The largest difference between the sides that the network is told, HU (a day-old infarct: 7 HU).
+SIDE_DIFFERENCE_HU = 10.0
 
 
 class TurboGenerator:
@@ -157,17 +164,38 @@ def rectangle_around(brain: np.ndarray, divisor: int) -> tuple[slice, slice]:
 def as_images(ncct: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
     """Windowed slabs with their neighbours as channels: ``(x, y, slabs)`` HU to ``(slabs, channels, x, y)`` in [-1, 1].
 
-    Beyond the first and the last slab the outermost one is repeated. Where the metadata asks for it, the same channels
-    follow mirrored about the middle of the grid, which is the middle of the brain (`map_to_grid`).
+    Beyond the first and the last slab the outermost one is repeated. Where the metadata asks for it, the last channel
+    is `side_difference`.
     """
     low, high = spec.inputs[0].window
     scaled = np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1
     reach = spec.inputs[0].slices // 2
     padded = np.pad(scaled, ((0, 0), (0, 0), (reach, reach)), mode="edge")
     channels = [padded[..., k : k + ncct.shape[2]] for k in range(spec.inputs[0].slices)]
-    if spec.inputs[0].mirrored:
-        channels += [channel[::-1] for channel in channels]
+    if spec.inputs[0].side_difference_mm is not None:
+        spacing = (spec.grid.spacing_mm, spec.grid.spacing_mm, spec.grid.slab_mm)
+        channels.append(side_difference(ncct, spec.inputs[0].side_difference_mm, spacing))
     return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
+
+
+def side_difference(ncct: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """How much brighter each place is than its mirror image, smoothed: what early ischaemia shows first.
+
+    Parameters
+    ----------
+    ncct
+        HU, shape ``(x, y, slabs)`` in nearest-RAS order, the brain in the middle of x (`map_to_grid`).
+    sigma_mm
+        Standard deviation of the Gaussian that takes the noise away, mm.
+    spacing_mm
+        Voxel size, mm.
+
+    Returns
+    -------
+    float32 array of the same shape in [-1, 1] for -10 to 10 HU.
+    """
+    smooth = gaussian_filter(np.clip(ncct, *TISSUE_HU), [sigma_mm / step for step in spacing_mm], output=np.float32)
+    return np.clip((smooth - smooth[::-1]) / SIDE_DIFFERENCE_HU, -1, 1)
 
 
 def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A patient on a scanner: NCCT, Tmax, CBF and masks on any orthogonal grid, on the native one, on the model grid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -247,12 +248,17 @@ def render_native(patient: Patient, scanner: Scanner, noise_seed: int) -> Render
     )
 
 
-def render_on_model_grid(seed: int, scanner: Scanner | None = None) -> RenderedCase:
+def render_on_model_grid(
+    seed: int, scanner: Scanner | None = None, *, change: Callable[[Patient], Patient] | None = None
+) -> RenderedCase:
     """Draw and render a patient for training: `MODEL_GRID` centred on the brain, in whole slabs; RAS.
 
-    The scanner is drawn from the seed when it is None.
+    The scanner is drawn from the seed when it is None. ``change`` alters the patient that was drawn (a twin without a
+    clot, a curriculum's stronger sign); nothing else of the drawing depends on it.
     """
     patient = draw_patient(seed)
+    if change is not None:
+        patient = change(patient)
     rng = stream(seed, "model grid")
     drawn = sorted(name for name, s in SCANNERS.items() if s.training)[int(rng.integers(1 << 30)) % 3]
     scanner = scanner if scanner is not None else SCANNERS[drawn]

@@ -27,6 +27,10 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
+    early_boost: float = Field(
+        3.0, ge=1, description="net water uptake of the first patients is this many times the drawn one: a curriculum"
+    )
+    early_boost_patients: int = Field(350, ge=0, description="patients over which the boost falls to 1, linearly")
     crop: tuple[int, int] = Field(
         (128, 160),
         description="voxels (x, y) of each slab that are trained on, around the brain; what an average needs",

@@ -1,7 +1,7 @@
 """Training data drawn on the fly: slabs of digital patients on the model grid, the same for the same step always."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset
 
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.turbo import as_images, from_units
+from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.render import render_on_model_grid
 
 
@@ -31,9 +32,16 @@ class PatientSlabs:
 DEFICIT_TMAX_S = 6.0
 
 
-def draw_slabs(seed: int, spec: GeneratorSpec) -> PatientSlabs:
-    """Render one digital patient on the model grid and bring it to the network's form."""
-    volumes = render_on_model_grid(seed).volumes
+def draw_slabs(seed: int, spec: GeneratorSpec, nwu_gain: float = 1.0) -> PatientSlabs:
+    """Render one digital patient on the model grid and bring it to the network's form.
+
+    ``nwu_gain`` multiplies the core's net water uptake; 1 is the patient as drawn.
+    """
+
+    def boosted(patient: Patient) -> Patient:
+        return replace(patient, nwu_percent=patient.nwu_percent * nwu_gain)
+
+    volumes = render_on_model_grid(seed, change=boosted).volumes
     targets = np.stack([volumes[output.name] for output in spec.outputs])
     return PatientSlabs(
         images=as_images(volumes[spec.inputs[0].name], spec).half(),
@@ -61,7 +69,7 @@ class PhantomSlabs(IterableDataset):
         The generator's inputs and outputs.
     seeds
         Half-open range of patients.
-    batch_slabs, patient_pool, steps_per_patient, crop, crop_jitter, seed
+    batch_slabs, patient_pool, steps_per_patient, early_boost, early_boost_patients, crop, crop_jitter, seed
         See `perfusynth.training.config.TrainingConfig`.
     first_step
         Step to begin with.
@@ -75,6 +83,8 @@ class PhantomSlabs(IterableDataset):
         batch_slabs: int,
         patient_pool: int,
         steps_per_patient: int,
+        early_boost: float,
+        early_boost_patients: int,
         crop: tuple[int, int],
         crop_jitter: int,
         seed: int,
@@ -85,6 +95,8 @@ class PhantomSlabs(IterableDataset):
         self.batch_slabs = batch_slabs
         self.patient_pool = patient_pool
         self.steps_per_patient = steps_per_patient
+        self.early_boost = early_boost
+        self.early_boost_patients = early_boost_patients
         self.crop = crop
         self.crop_jitter = crop_jitter
         self.seed = seed
@@ -93,7 +105,9 @@ class PhantomSlabs(IterableDataset):
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = torch.utils.data.get_worker_info()
         stride, step = (worker.num_workers, self.first_step + worker.id) if worker else (1, self.first_step)
-        draw = lru_cache(maxsize=2 * self.patient_pool)(lambda seed: draw_slabs(seed, self.spec))
+        draw = lru_cache(maxsize=2 * self.patient_pool)(
+            lambda index: draw_slabs(self._patient(index), self.spec, self._gain(index))
+        )
         while True:
             yield self._batch(step, draw)
             step += stride
@@ -103,7 +117,7 @@ class PhantomSlabs(IterableDataset):
         newest = step // self.steps_per_patient
         parts = []
         for _ in range(self.batch_slabs):
-            patient = draw(self._patient(newest + int(rng.integers(self.patient_pool))))
+            patient = draw(newest + int(rng.integers(self.patient_pool)))
             slab = int(rng.integers(patient.images.shape[0]))
             shift = rng.integers(-self.crop_jitter, self.crop_jitter + 1, size=2)
             x, y = (
@@ -114,6 +128,12 @@ class PhantomSlabs(IterableDataset):
             parts.append([tensor[slab, :, x, y] for tensor in tensors])
         names = ("images", "maps", "brain", "deficit")
         return {name: torch.stack(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
+
+    def _gain(self, index: int) -> float:
+        """The curriculum's boost of net water uptake for the index-th patient."""
+        if index >= self.early_boost_patients:
+            return 1.0
+        return 1 + (self.early_boost - 1) * (1 - index / self.early_boost_patients)
 
     def _patient(self, index: int) -> int:
         """The index-th patient of the endless sequence of shuffled passes over the seeds."""

@@ -103,15 +103,22 @@ def test_units_and_network_scale_are_inverse(generator):
 def test_channels_are_the_slab_and_its_neighbours(generator):
     ncct = np.arange(4, dtype=np.float32)[None, None, :] * 20 + np.zeros((2, 2, 1), np.float32)
     images = as_images(ncct, generator.spec).numpy()
-    assert images.shape == (4, 6, 2, 2)
+    assert images.shape == (4, 4, 2, 2)
     window = images[:, :3, 0, 0] * 40 + 40  # back to HU
     np.testing.assert_allclose(window, [[0, 0, 20], [0, 20, 40], [20, 40, 60], [40, 60, 60]], atol=1e-4)
 
 
-def test_the_last_channels_are_the_slabs_mirrored_left_to_right(generator):
-    ncct = np.random.default_rng(0).uniform(0, 80, (6, 5, 4)).astype(np.float32)
-    images = as_images(ncct, generator.spec)
-    assert torch.equal(images[:, 3:], images[:, :3].flip(2))
+def test_the_last_channel_is_the_difference_of_the_sides(generator):
+    ncct = np.full((40, 40, 9), 35, np.float32)
+    ncct[28:36, 12:28, 3:6] -= 4.0
+    last = as_images(ncct, generator.spec).numpy()[:, 3] * 10  # back to HU
+    assert -4 < last[4, 32, 20] < -2
+    np.testing.assert_allclose(last, -last[:, ::-1], atol=1e-5)
+    assert np.abs(last[:, 18:22]).max() < 0.5
+    bone = ncct.copy()
+    bone[0:3] = 1500
+    beside = as_images(bone, generator.spec).numpy()[:, 3] * 10
+    assert beside[4, 32, 20] == pytest.approx(last[4, 32, 20], abs=0.1), "bone far away does not matter"
 
 
 def test_the_rectangle_holds_the_brain_and_divides():
@@ -131,7 +138,7 @@ def test_one_step_formula_on_known_tensors():
         torch.nn.init.zeros_(skip.weight)
     torch.nn.init.zeros_(network.unet.conv_out.weight)
     torch.nn.init.zeros_(network.unet.conv_out.bias)
-    image = torch.randn(2, 6, 16, 16)
+    image = torch.randn(2, 4, 16, 16)
     with torch.no_grad():
         latent = network.autoencoder.encode(image).latent_dist.mode()
         expected = network.autoencoder.decode(latent / 0.5**0.5).sample
@@ -141,7 +148,7 @@ def test_one_step_formula_on_known_tensors():
 def test_skips_carry_the_encoder_to_the_decoder():
     torch.manual_seed(0)
     network = TurboNetwork(TurboConfig.model_validate(NETWORK)).eval()
-    image = torch.randn(1, 6, 16, 16)
+    image = torch.randn(1, 4, 16, 16)
     with torch.no_grad():
         with_skips = network(image)
         for skip in network.skips:

@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parents[2] / "models" / "ncct_perfusion_compact"
 
 NETWORK = {
     "autoencoder": {
-        "in_channels": 6,
+        "in_channels": 4,
         "out_channels": 2,
         "down_block_types": ["DownEncoderBlock2D"] * 2,
         "up_block_types": ["UpDecoderBlock2D"] * 2,

@@ -20,6 +20,8 @@ STREAM = {
     "batch_slabs": 3,
     "patient_pool": 2,
     "steps_per_patient": 2,
+    "early_boost": 3.0,
+    "early_boost_patients": 2,
     "crop": (128, 160),
     "crop_jitter": 6,
     "seed": 5,
@@ -59,11 +61,21 @@ def test_a_batch_depends_on_its_step_alone(bundle):
     assert not torch.equal(batches[2]["images"], batches[3]["images"])
 
 
+def test_the_curriculum_boosts_the_core_alone_and_fades(bundle):
+    data = PhantomSlabs(read_bundle(bundle).spec, (10, 14), **STREAM)
+    assert [data._gain(index) for index in range(4)] == [3.0, 2.0, 1.0, 1.0]
+    plain, boosted = (draw_slabs(1003, data.spec, gain) for gain in (1.0, 3.0))
+    assert torch.equal(plain.maps, boosted.maps)
+    darker = (boosted.images[:, 1] - plain.images[:, 1]).float() * 40  # HU
+    assert darker.min() < -2
+    assert not darker[~plain.brain[:, 0]].any()
+
+
 def test_slabs_hold_what_the_phantom_says(bundle):
     spec = read_bundle(bundle).spec
     slabs = draw_slabs(1001, spec)
     count = slabs.images.shape[0]
-    assert slabs.images.shape == (count, 6, 192, 192)
+    assert slabs.images.shape == (count, 4, 192, 192)
     assert slabs.maps.shape == (count, 2, 192, 192)
     # The middle channel of a slab is the upper channel of the slab below.
     assert torch.equal(slabs.images[1:, 0], slabs.images[:-1, 1])
