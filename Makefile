@@ -44,11 +44,14 @@ $(STAMP): constraints.txt setup.py Makefile
 demo: env
 	$(BIN)/perfusynth demo $(if $(CT),"$(CT)") $(if $(ONCE),--once) --out $(or $(OUT),demo-output)
 
+# Two test processes on two cores: more threads in each would wait for each other most of the time.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: env
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: env
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST)
 
 bench: env
 	$(BIN)/python -m tests.benchmarks

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pytest
 
 from perfusynth.synthesis.phantom_cases import sample_data_folders
 
@@ -116,7 +115,6 @@ def test_evaluate_writes_figures_beside_a_constant_map(tmp_path):
     assert len((tmp_path / "out" / "patients.csv").read_text().splitlines()) == 5
 
 
-@pytest.mark.xdist_group("demo")
 def test_the_demo_ends_in_maps_and_reports(tmp_path):
     ended = perfusynth("demo", "--once", "--out", tmp_path, PERFUSYNTH_HOME=str(tmp_path / "home"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -129,7 +127,6 @@ def test_the_demo_ends_in_maps_and_reports(tmp_path):
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
-@pytest.mark.xdist_group("demo")
 def test_the_demo_tells_when_a_ct_is_refused(tmp_path):
     bad = tmp_path / "bad.nii.gz"
     bad.write_bytes(b"\x00" * 1000)
