@@ -29,7 +29,10 @@ class ModelGridSpec(BaseModel):
 
 
 class InputSpec(BaseModel):
-    """One modality that goes in: its name and the window (lowest, highest value) that the network sees."""
+    """One modality that goes in: its name and the window (lowest, highest value) that the network sees.
+
+    Only the brain is shown: outside it stands the window's middle, so that bone and air do not drown a few HU.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

@@ -22,11 +22,8 @@ BATCH_SLABS = {"cpu": 4, "cuda": 64}
 #: Share of a model-grid voxel that must be brain for its value to be used on the scan's grid.
 BRAIN_SHARE = 0.5
 
-#: Brain tissue lies inside this window, HU: bone and air beyond it must not drown differences of a few HU.
-TISSUE_HU = (15.0, 50.0)
-
 #: The largest difference between the sides that the network is told, HU (a day-old infarct: 7 HU).
-SIDE_DIFFERENCE_HU = 10.0
+SIDE_DIFFERENCE_HU = 8.0
 
 
 class TurboGenerator:
@@ -78,7 +75,7 @@ class TurboGenerator:
         mapping = map_to_grid(scan, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
         ncct = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
         share = mapping.to_model(brain.array)
-        made = self.translate(ncct, share > 0, on_progress)
+        made = self.translate(ncct, share >= BRAIN_SHARE, on_progress)
         maps = {
             output.name: scan.with_array(_on_scan(values, share, mapping) * (brain.array > 0))
             for output, values in zip(self.spec.outputs, made, strict=True)
@@ -129,7 +126,7 @@ class TurboGenerator:
         """
         columns, rows = rectangle_around(brain, self.network.config.divisor)
         batch = BATCH_SLABS[self.device.type]
-        images = as_images(ncct, self.spec)[:, :, columns, rows]
+        images = as_images(ncct, brain, self.spec)[:, :, columns, rows]
         done: list[torch.Tensor] = []
         for part in torch.split(images, batch):
             on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
@@ -161,30 +158,46 @@ def rectangle_around(brain: np.ndarray, divisor: int) -> tuple[slice, slice]:
     return sides[0], sides[1]
 
 
-def as_images(ncct: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
-    """Windowed slabs with their neighbours as channels: ``(x, y, slabs)`` HU to ``(slabs, channels, x, y)`` in [-1, 1].
-
-    Beyond the first and the last slab the outermost one is repeated. Where the metadata asks for it, the last channel
-    is `side_difference`.
-    """
-    low, high = spec.inputs[0].window
-    scaled = np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1
-    reach = spec.inputs[0].slices // 2
-    padded = np.pad(scaled, ((0, 0), (0, 0), (reach, reach)), mode="edge")
-    channels = [padded[..., k : k + ncct.shape[2]] for k in range(spec.inputs[0].slices)]
-    if spec.inputs[0].side_difference_mm is not None:
-        spacing = (spec.grid.spacing_mm, spec.grid.spacing_mm, spec.grid.slab_mm)
-        channels.append(side_difference(ncct, spec.inputs[0].side_difference_mm, spacing))
-    return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
-
-
-def side_difference(ncct: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, float, float]) -> np.ndarray:
-    """How much brighter each place is than its mirror image, smoothed: what early ischaemia shows first.
+def as_images(ncct: np.ndarray, brain: np.ndarray, spec: GeneratorSpec) -> torch.Tensor:
+    """The network's images of a head on the model grid.
 
     Parameters
     ----------
     ncct
         HU, shape ``(x, y, slabs)`` in nearest-RAS order, the brain in the middle of x (`map_to_grid`).
+    brain
+        bool, same shape; outside it the images hold 0, the middle of the window.
+    spec
+        Window, neighbouring slabs and smoothing, from the bundle's metadata.
+
+    Returns
+    -------
+    float32 tensor ``(slabs, channels, x, y)`` in [-1, 1]: each slab between its neighbours (beyond the first and the
+    last the outermost one is repeated) and, where the metadata asks for it, `side_difference`.
+    """
+    low, high = spec.inputs[0].window
+    scaled = (np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1) * brain
+    reach = spec.inputs[0].slices // 2
+    padded = np.pad(scaled, ((0, 0), (0, 0), (reach, reach)), mode="edge")
+    channels = [padded[..., k : k + ncct.shape[2]] for k in range(spec.inputs[0].slices)]
+    if spec.inputs[0].side_difference_mm is not None:
+        spacing = (spec.grid.spacing_mm, spec.grid.spacing_mm, spec.grid.slab_mm)
+        hounsfield = np.clip(ncct, low, high)
+        channels.append(side_difference(hounsfield, brain, spec.inputs[0].side_difference_mm, spacing))
+    return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
+
+
+def side_difference(
+    ncct: np.ndarray, brain: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, float, float]
+) -> np.ndarray:
+    """How much brighter the brain is at each place than at its mirror image, smoothed: early ischaemia's first sign.
+
+    Parameters
+    ----------
+    ncct
+        HU, clipped to brain tissue, shape ``(x, y, slabs)``, the brain in the middle of x.
+    brain
+        bool, same shape; the mean that smooths is taken over brain alone.
     sigma_mm
         Standard deviation of the Gaussian that takes the noise away, mm.
     spacing_mm
@@ -192,10 +205,14 @@ def side_difference(ncct: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, 
 
     Returns
     -------
-    float32 array of the same shape in [-1, 1] for -10 to 10 HU.
+    float32 array of the same shape in [-1, 1] for -`SIDE_DIFFERENCE_HU` to `SIDE_DIFFERENCE_HU`; 0 where either side
+    is not brain.
     """
-    smooth = gaussian_filter(np.clip(ncct, *TISSUE_HU), [sigma_mm / step for step in spacing_mm], output=np.float32)
-    return np.clip((smooth - smooth[::-1]) / SIDE_DIFFERENCE_HU, -1, 1)
+    sigma = [sigma_mm / step for step in spacing_mm]
+    weight = gaussian_filter(brain.astype(np.float32), sigma)
+    mean = gaussian_filter(np.where(brain, ncct, 0).astype(np.float32), sigma) / np.maximum(weight, 1e-3)
+    difference = np.clip((mean - mean[::-1]) / SIDE_DIFFERENCE_HU, -1, 1)
+    return (difference * (brain & brain[::-1])).astype(np.float32)
 
 
 def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:

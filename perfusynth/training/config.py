@@ -22,7 +22,7 @@ class TrainingConfig(BaseModel):
     batch_slabs: int = Field(8, gt=0)
     patient_pool: int = Field(24, gt=0, description="patients whose slabs a batch is drawn from")
     steps_per_patient: int = Field(2, gt=0, description="steps after which the oldest patient of the pool is replaced")
-    learning_rate: float = Field(5e-4, gt=0)
+    learning_rate: float = Field(8e-4, gt=0)
     warmup_steps: int = Field(100, ge=0)
     weight_decay: float = Field(1e-2, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
@@ -30,14 +30,14 @@ class TrainingConfig(BaseModel):
     early_boost: float = Field(
         3.0, ge=1, description="net water uptake of the first patients is this many times the drawn one: a curriculum"
     )
-    early_boost_patients: int = Field(350, ge=0, description="patients over which the boost falls to 1, linearly")
+    early_boost_patients: int = Field(250, ge=0, description="patients over which the boost falls to 1, linearly")
     crop: tuple[int, int] = Field(
         (128, 160),
         description="voxels (x, y) of each slab that are trained on, around the brain; what an average needs",
     )
-    crop_jitter: int = Field(6, ge=0, description="the crop is shifted at random by up to this many voxels")
+    crop_jitter: int = Field(10, ge=0, description="the crop is shifted at random by up to this many voxels")
     deficit_weight: float = Field(1.0, ge=0, description="extra weight of voxels with Tmax > 6 s in the loss")
-    square_weight: float = Field(2.0, ge=0, description="weight of the squared beside the absolute error")
+    square_weight: float = Field(4.0, ge=0, description="weight of the squared beside the absolute error")
     bf16: bool = Field(True, description="mixed precision; the one-step formula stays in float32")
     device: str = "auto"
     seed: int = 0

@@ -43,10 +43,11 @@ def draw_slabs(seed: int, spec: GeneratorSpec, nwu_gain: float = 1.0) -> Patient
 
     volumes = render_on_model_grid(seed, change=boosted).volumes
     targets = np.stack([volumes[output.name] for output in spec.outputs])
+    brain = volumes["brain"] > 0.5
     return PatientSlabs(
-        images=as_images(volumes[spec.inputs[0].name], spec).half(),
+        images=as_images(volumes[spec.inputs[0].name], brain, spec).half(),
         maps=torch.from_numpy(from_units(targets, spec)).half(),
-        brain=_slabs_first(volumes["brain"] > 0.5),
+        brain=_slabs_first(brain),
         deficit=_slabs_first(volumes["tmax"] > DEFICIT_TMAX_S),
     )
 
