@@ -108,7 +108,9 @@ class TurboGenerator:
     def translate(self, ncct: np.ndarray, brain: np.ndarray, on_progress: OnProgress = ignore_progress) -> np.ndarray:
         """Make the maps of a head that is already on the model grid.
 
-        Only the rectangle around the brain passes through the network: the rest would be masked away.
+        Only the rectangle around the brain passes through the network: the rest would be masked away. It passes as it
+        is and mirrored, and the mean of both answers is taken: so the generator prefers no side by construction, and a
+        head stored or held the other way round gives the same maps the other way round.
 
         Parameters
         ----------
@@ -124,13 +126,15 @@ class TurboGenerator:
         float32 array ``(maps, x, y, slabs)`` in the units of the metadata, clipped to their ranges; outside the
         rectangle the lower end of each range.
         """
-        columns, rows = rectangle_around(brain, self.network.config.divisor)
+        columns, rows = rectangle_around(brain | brain[::-1], self.network.config.divisor)
+        upright = as_images(ncct, brain, self.spec)[:, :, columns, rows]
+        mirrored = as_images(ncct[::-1], brain[::-1], self.spec)[:, :, columns, rows]
         batch = BATCH_SLABS[self.device.type]
-        images = as_images(ncct, brain, self.spec)[:, :, columns, rows]
         done: list[torch.Tensor] = []
-        for part in torch.split(images, batch):
+        for pair in zip(torch.split(upright, batch), torch.split(mirrored, batch), strict=True):
             on_progress("generate", min(1.0, len(done) * batch / ncct.shape[2]))
-            done.append(self.network(part.to(self.device)).float().cpu())
+            one, other = (self.network(images.to(self.device)).float() for images in pair)
+            done.append(((one + other.flip(2)) / 2).cpu())
         on_progress("generate", 1.0)
         made = np.full((ncct.shape[2], len(self.spec.outputs), *ncct.shape[:2]), -1, dtype=np.float32)
         made[:, :, columns, rows] = torch.cat(done).numpy()

@@ -71,6 +71,15 @@ def test_axes_in_another_order_give_the_same_maps(generator, head):
     np.testing.assert_allclose(back.transpose(1, 2, 0), there, atol=1e-2)
 
 
+def test_a_mirrored_head_gives_mirrored_maps(generator, head):
+    """Not the same head stored otherwise, but another head: left and right exchanged on the same grid."""
+    mirrored = {name: Volume(np.flip(volume.array, 0), volume.affine) for name, volume in head.items()}
+    for name, volume in generator.synthesize(head).maps.items():
+        np.testing.assert_allclose(
+            np.flip(generator.synthesize(mirrored).maps[name].array, 0), volume.array, atol=0.01, err_msg=name
+        )
+
+
 def test_a_missing_modality_and_a_foreign_mask_are_refused(generator, head):
     with pytest.raises(InputError, match="missing") as caught:
         generator.synthesize({"ncct": head["ncct"]})
