@@ -7,16 +7,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 #: The shipped phantom case and the public head CT that the demo runs on by default.
-PHANTOM_CASE = "phantom-4000016"
+PHANTOM_CASE = "phantom-4000017"
 PUBLIC_CASE = "ge_ncct_tilt"
 #: Seconds that a cold start may take (imports and weights from a slow disk).
 START_LIMIT_S = 300.0
+#: Says that a studies folder is a demo's own, which the next demo may replace.
+_MARK = ".perfusynth-demo"
 
 
 def demo(
@@ -35,18 +39,21 @@ def demo(
     """
     from perfusynth.cli.server_client import ServerClient
 
+    port = _free_port(port)
     out.mkdir(parents=True, exist_ok=True)
     studies = _studies(out)
-    port = port or _free_port()
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, a stopped job: the server has its own session
+        signal.signal(ending, _interrupt)
     command = [sys.executable, "-m", "perfusynth.cli.main", "serve", "--studies", str(studies), "--port", str(port)]
     log_path = out / "server.log"
     with log_path.open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
-        client = ServerClient(f"http://127.0.0.1:{port}")
-        _wait(client, server, log_path)
-        typer.echo(f"server: {client.address}")
-        failed = _run_cases(client, source, studies, out)
+        with _token() as token:
+            client = ServerClient(f"http://127.0.0.1:{port}", token)
+            _wait(client, server, log_path)
+            typer.echo(f"server: {client.address}")
+            failed = _run_cases(client, source, studies, out)
         if not once:
             typer.echo(f"The server is up at {client.address} (Ctrl-C stops it).")
             server.wait()
@@ -56,13 +63,45 @@ def demo(
         raise typer.Exit(2)
 
 
+@contextmanager
+def _token() -> Iterator[str]:
+    """An access token for the demo's time where this installation has tokens; else none is needed."""
+    from perfusynth.server.access.tokens import TokenStore
+
+    store = TokenStore()
+    if not store.configured:
+        yield ""
+        return
+    token = store.add("demo", "user", days=1)
+    try:
+        yield token
+    finally:
+        store.remove(token.split("_")[1])
+
+
 def _studies(out: Path) -> Path:
-    """A fresh studies folder with the shipped phantom cases (the server writes labels into it)."""
+    """A fresh studies folder with the shipped phantom cases (the server writes labels into it).
+
+    Raises
+    ------
+    InputError
+        Code ``exists``: there is one that no demo made.
+    """
+    from perfusynth.errors import InputError
     from perfusynth.synthesis.phantom_cases import sample_data_folders
 
     studies = out / "studies"
+    if studies.exists() and not (studies / _MARK).exists():
+        raise InputError(
+            f"{studies} holds other studies.",
+            expected="a folder for results in which the demo may make its own studies",
+            got="a folder that no demo made",
+            hint="Choose another with -o.",
+            code="exists",
+        )
     shutil.rmtree(studies, ignore_errors=True)
     studies.mkdir(parents=True)
+    (studies / _MARK).touch()
     for folder in sample_data_folders():
         for case in sorted(folder.glob("*/case.json")):
             shutil.copytree(case.parent, studies / case.parent.name, dirs_exist_ok=True)
@@ -105,17 +144,17 @@ def _run_case(client, name: str, what: Path | str, scan: Path, out: Path) -> Non
     from perfusynth.synthesis.report_of_result import report_of_result
     from perfusynth.synthesis.result_folder import result_folder
 
-    if (out / "measurements.json").exists():
-        shutil.rmtree(out)
     with progress_bar(name) as progress:
         started = time.perf_counter()
-        with result_folder(out) as folder:
+        with result_folder(out, replace=True) as folder:
             client.synthesize("ncct_perfusion", "ncct", what, folder, progress)
             seconds = time.perf_counter() - started
             progress("report", 1.0)
             report_of_result(folder, scan)
     measured = Measurements.read_json(out / "measurements.json")
-    typer.echo(f"\n{name}: Tmax and CBF in {seconds:.1f} s   [{measured.notices[0]}]")
+    typer.echo(f"\n{name}: Tmax and CBF in {seconds:.1f} s")
+    for notice in measured.notices:
+        typer.echo(f"  {notice}")
     for check in measured.checks:
         typer.echo(f"  {check.severity}: {check.message}")
     volumes = measured.volumes_ml or {}
@@ -145,7 +184,31 @@ def _stop(server: subprocess.Popen) -> None:
             server.wait()
 
 
-def _free_port() -> int:
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _free_port(wanted: int) -> int:
+    """The port that is wanted, or with 0 any: free, so that no other server is taken for the demo's own.
+
+    Raises
+    ------
+    InputError
+        Code ``port_taken``.
+    """
+    from perfusynth.errors import InputError
+
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: an old connection may linger
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise InputError(
+                "The port cannot be used.",
+                expected="a free port, or 0 for any",
+                got=f"{wanted} ({error.strerror})",
+                hint="Stop the other program, or choose another port.",
+                code="port_taken",
+            ) from None
+        port: int = probe.getsockname()[1]
+        return port

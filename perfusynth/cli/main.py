@@ -48,6 +48,11 @@ def main() -> None:
     except (Cancelled, KeyboardInterrupt):
         print("perfusynth: cancelled.", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        # A full disk, a folder that may not be read: a traceback would not help the person who can mend it.
+        place = f": {error.filename}" if error.filename else ""
+        print(f"perfusynth: {error.strerror or error}{place}", file=sys.stderr)
+        sys.exit(1)
     except PerfusynthError as error:
         print(f"perfusynth: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,5 +1,6 @@
 """A small client of the server's jobs: submit, watch, fetch, cancel."""
 
+import contextlib
 import tempfile
 import time
 import zipfile
@@ -24,19 +25,26 @@ class ServerClient:
     ----------
     address
         Base address, for example ``http://127.0.0.1:8000``.
+    token
+        Access token, where the server asks for one.
     """
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, token: str = ""):
         self.address = address.rstrip("/")
         self._session = requests.Session()
+        # A proxy of the environment would get the images, or refuse a server on this machine.
+        self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def is_ready(self) -> bool:
         """Whether a worker has loaded its model; ``False`` also while the server is not there yet."""
         try:
             answer = self._session.get(f"{self.address}/health", timeout=5)
-        except requests.ConnectionError:
+            status: dict[str, Any] = answer.json()
+        except requests.RequestException:
             return False
-        return answer.status_code == 200 and answer.json().get("status") == "ok"
+        return answer.status_code == 200 and status.get("status") == "ok"
 
     def synthesize(self, task: str, modality: str, source: Path | str, out: Path, on_progress: OnProgress) -> None:
         """Run one job and unpack its result into the existing folder ``out``.
@@ -66,7 +74,8 @@ class ServerClient:
                 time.sleep(POLL_S)
                 job = self._json(self._session.get(f"{self.address}/jobs/{job['id']}", timeout=TIMEOUT_S))
         except BaseException:
-            self._session.delete(f"{self.address}/jobs/{job['id']}", timeout=TIMEOUT_S)
+            with contextlib.suppress(requests.RequestException):  # the server may be what failed
+                self._session.delete(f"{self.address}/jobs/{job['id']}", timeout=TIMEOUT_S)
             raise
         if job["state"] != "done":
             raise _as_error(job.get("error") or {"error": f"The job was {job['state']}."})
@@ -82,11 +91,11 @@ class ServerClient:
         if isinstance(source, str):
             return self._json(self._session.post(url, json={"inputs": {modality: source}}, timeout=TIMEOUT_S))
         with tempfile.TemporaryDirectory() as folder:
-            # Part names only: file names may carry a patient's name and never travel.
+            # The part's name only: file names and their endings may carry a patient's name and never travel; the
+            # server looks at the content.
             upload = _zipped(source, Path(folder)) if source.is_dir() else source
-            name = modality + "".join(Path(upload.name).suffixes[-2:])
             with upload.open("rb") as stream:
-                return self._json(self._session.post(url, files={modality: (name, stream)}, timeout=TIMEOUT_S))
+                return self._json(self._session.post(url, files={modality: (modality, stream)}, timeout=TIMEOUT_S))
 
     @staticmethod
     def _json(answer: requests.Response) -> dict[str, Any]:

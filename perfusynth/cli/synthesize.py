@@ -47,7 +47,8 @@ def synthesize(
     for notice in measurements.notices:
         typer.echo(notice)
     for check in measurements.checks:
-        typer.echo(f"{check.severity}: {check.message}")
+        overridden = " (overridden)" if check.code in measurements.overrides else ""
+        typer.echo(f"{check.severity}: {check.message}{overridden}")
     for key, ml in (measurements.volumes_ml or {}).items():
         typer.echo(f"Tmax > {key} s: {ml:.1f} mL")
     typer.echo(f"result: {out}")

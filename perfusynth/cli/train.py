@@ -24,8 +24,10 @@ def train(
     from perfusynth.generators.registry import live_bundle
     from perfusynth.training.config import TrainingConfig
     from perfusynth.training.engine import train as run_training
-    from perfusynth.training.export import export_bundle
+    from perfusynth.training.export import check_target, export_bundle
 
+    if export:
+        check_target(export)
     folder = read_bundle(bundle).path if bundle else live_bundle(task).path
     values = json.loads((folder / "configs" / "train.json").read_text(encoding="utf-8"))["run"]
     values.pop("_target_")

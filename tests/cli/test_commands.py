@@ -9,9 +9,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
 from perfusynth.synthesis.phantom_cases import sample_data_folders
 
-CASE = sample_data_folders()[0] / "phantom-4000016"
+CASE = sample_data_folders()[0] / "phantom-4000017"
 
 
 def perfusynth(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
@@ -62,7 +63,8 @@ def test_a_result_is_never_overwritten(tmp_path):
 def test_synthesize_writes_the_whole_result(tmp_path):
     ended = perfusynth("synthesize", CASE / "ncct.nii.gz", "-o", tmp_path / "out", "--device", "cpu")
     assert ended.returncode == 0, ended.stderr
-    assert "SYNTHETIC - research use only" in ended.stdout
+    for notice in (SYNTHETIC, NOT_VALID_FOR_PATIENTS):
+        assert notice in ended.stdout
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"tmax.nii.gz", "cbf.nii.gz", "brain.nii.gz", "measurements.json", "report.html", "report.png"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "no temporary folder is left"
@@ -86,7 +88,7 @@ def test_models_lists_the_shipped_one_with_its_hash(tmp_path):
 
 
 def test_phantom_makes_the_shipped_case_again(tmp_path):
-    ended = perfusynth("phantom", "--seed", 4000016, "--scanner", "standard_5mm", "--out", tmp_path)
+    ended = perfusynth("phantom", "--seed", 4000017, "--scanner", "standard_5mm", "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     again = json.loads((tmp_path / CASE.name / "case.json").read_text())
     shipped = json.loads((CASE / "case.json").read_text())
@@ -96,6 +98,13 @@ def test_phantom_makes_the_shipped_case_again(tmp_path):
     unknown = perfusynth("phantom", "--scanner", "toaster", "--out", tmp_path)
     assert unknown.returncode == 2
     assert "unknown_scanner" in unknown.stderr
+
+
+def test_train_tells_before_the_work_that_the_export_is_there(tmp_path):
+    ended = perfusynth("train", "ncct_perfusion", "-o", tmp_path / "run", "--steps", 1, "--export", tmp_path)
+    assert ended.returncode == 2
+    assert "[exists]" in ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_evaluate_refuses_patients_that_the_model_has_seen(tmp_path):
@@ -118,7 +127,9 @@ def test_evaluate_writes_figures_beside_a_constant_map(tmp_path):
 def test_the_demo_ends_in_maps_and_reports(tmp_path):
     ended = perfusynth("demo", "--once", "--out", tmp_path, PERFUSYNTH_HOME=str(tmp_path / "home"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    expected = ["phantom-4000016"]
+    for notice in (SYNTHETIC, NOT_VALID_FOR_PATIENTS):
+        assert notice in ended.stdout
+    expected = ["phantom-4000017"]
     if os.environ.get("PERFUSYNTH_DATA"):
         expected.append("ge_ncct_tilt")
     for name in expected:

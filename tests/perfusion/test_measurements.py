@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from perfusynth.perfusion.measurements import Intervals, Measurements, json_schema, schema_text
-from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC, notices_for
+from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC, notices_for, short_notice
 from perfusynth.perfusion.region_blocks import region_blocks
 from perfusynth.perfusion.regions import RegionSettings, measure_regions
 from perfusynth.volumes.brain import Midplane
@@ -139,8 +139,19 @@ def test_a_synthetic_result_cannot_hide_what_it_is(wrong):
 def test_the_second_banner_goes_once_the_model_was_validated_on_patients():
     assert notices_for("synthetic", "digital phantoms") == [SYNTHETIC, NOT_VALID_FOR_PATIENTS]
     assert notices_for("synthetic", "300 patients of three hospitals") == [SYNTHETIC]
+    for doubtful in ("Digital phantoms, version 0.2", "digital phantom", "", None):
+        assert notices_for("synthetic", doubtful) == [SYNTHETIC, NOT_VALID_FOR_PATIENTS]
     assert notices_for("deconvolved") == []
     assert notices_for("colour_picture") == ["From colours, not quantitative"]
+
+
+def test_the_banner_fits_a_nifti_header():
+    for validated_on in ("digital phantoms", "300 patients"):
+        line = short_notice(notices_for("synthetic", validated_on))
+        assert line.startswith(SYNTHETIC)
+        assert len(line) <= 79
+        assert line.isascii()
+        assert ("not valid for this patient" in line) == (validated_on == "digital phantoms")
 
 
 def test_intervals_are_given_or_withheld_with_a_reason():

@@ -44,6 +44,7 @@ def test_localizer_dose_page_capture_and_reformat_are_set_aside(write_series, tm
         ({"ConvolutionKernel": "FC26"}, {"ConvolutionKernel": "FC30"}),
         ({"ConvolutionKernel": "UB"}, {"ConvolutionKernel": "YB"}),
         ({"ContrastBolusAgent": "NONE"}, {"ContrastBolusAgent": "Iohexol 350"}),
+        ({"ContrastBolusAgent": "NO CONTRAST"}, {"ContrastBolusAgent": "NON IONIC 350"}),
         ({"SliceThickness": 5.0}, {"SliceThickness": 0.625}),
         ({}, {"ImageType": ["ORIGINAL", "SECONDARY", "AXIAL"]}),
     ],

@@ -78,12 +78,25 @@ def test_a_sheared_nifti_is_resampled_at_true_positions(tmp_path):
 
 
 def test_disagreeing_forms_are_told(hu, tmp_path):
-    image = nib.Nifti1Image(hu, np.diag([-1, -1, 5.0, 1]))
-    image.set_qform(np.diag([1, 1, 5.0, 1]), 1)
+    sform = np.diag([-1, -1, 5.0, 1])
+    image = nib.Nifti1Image(hu, sform)
+    qform = sform.copy()
+    qform[:3, 3] = 3, -4, 12
+    image.set_qform(qform, 1)
     nib.save(image, tmp_path / "a.nii")
     scan = read_scan(tmp_path / "a.nii")
-    assert "disagree" in scan.notes[0]
-    np.testing.assert_array_equal(scan.volume.affine, np.diag([-1, -1, 5.0, 1]))
+    assert "disagree by 13.0 mm" in scan.notes[0]
+    np.testing.assert_array_equal(scan.volume.affine, sform)
+
+
+@pytest.mark.parametrize("qform", [np.diag([1, 1, 5.0, 1]), np.diag([1, -1, 5.0, 1])])
+def test_forms_that_contradict_each_other_on_left_and_right_are_refused(hu, tmp_path, qform):
+    image = nib.Nifti1Image(hu, np.diag([-1, -1, 5.0, 1]))
+    image.set_qform(qform, 1)
+    nib.save(image, tmp_path / "a.nii")
+    with pytest.raises(InputError) as caught:
+        read_scan(tmp_path / "a.nii")
+    assert caught.value.code == "contradictory_sides"
 
 
 @pytest.mark.parametrize(

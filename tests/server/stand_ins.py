@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -28,8 +30,9 @@ def order(text: str) -> bytes:
 class StandIn:
     """Obeys its input.
 
-    ``sleep S`` cooperates with cancelling, ``busy S`` does not, ``crash`` kills its process, ``crash-once FILE`` only
-    while FILE is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once.
+    ``sleep S`` cooperates with cancelling, ``busy S`` does not (nor ``unpack S``, which has temporary files and a
+    process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while FILE is missing, ``refuse``
+    and ``fault`` raise; anything else succeeds at once.
     """
 
     @classmethod
@@ -46,7 +49,10 @@ class StandIn:
             while time.monotonic() < end:
                 on_progress("generate", 0.5)
                 time.sleep(0.02)
-        elif word == "busy":
+        elif word in ("busy", "unpack"):
+            if word == "unpack":
+                child = subprocess.Popen(["sleep", argument])
+                (Path(tempfile.mkdtemp()) / "child.dcm").write_text(str(child.pid))
             on_progress("generate", 0.5)
             time.sleep(float(argument))
         elif word == "crash" or (word == "crash-once" and not Path(argument).exists()):

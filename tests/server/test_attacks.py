@@ -151,10 +151,13 @@ def test_strange_json_is_refused(guarded, params):
 
 
 def test_strange_info_is_refused(guarded):
-    for info in ("[1]", "{", "3"):
-        for path in ("image/info?image=plain", "label/info?label=plain&tag=final"):
-            status = guarded.call("PUT", f"/datastore/{path}", "annotator", data={"info": info}).status_code
-            assert status in (400, 404)
+    files = {"label": ("l.json", b"{}")}
+    assert guarded.call("PUT", "/datastore/label?image=plain&tag=strange", "annotator", files=files).status_code == 200
+    for info in ("[1]", "{", "3", '{"a": NaN}', '{"a": [1e999]}', '{"a": "\\ud800"}', '{"\\udc00": 1}'):
+        for path in ("image/info?image=plain", "label/info?label=plain&tag=strange"):
+            assert guarded.call("PUT", f"/datastore/{path}", "annotator", data={"info": info}).status_code == 400
+    assert guarded.call("GET", "/datastore/?output=all").status_code == 200
+    assert guarded.call("DELETE", "/datastore/label?label=plain&tag=strange", "admin").status_code == 200
 
 
 def test_bodies_without_images_are_small(guarded):

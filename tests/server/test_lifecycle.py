@@ -3,11 +3,14 @@
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from servers import environment, free_port, running, wait_for
 from stand_ins import order
 
+from perfusynth.server import run_folder
 from perfusynth.server.app_folder import app_folder
 from perfusynth.server.run_folder import RunFolder
 
@@ -97,6 +100,35 @@ def test_run_folders_are_private_and_live_ones_stay(tmp_path):
     first.remove()
     second.remove()
     assert not list((tmp_path / "work").iterdir())
+
+
+def test_a_work_folder_keeps_its_mode(tmp_path):
+    (tmp_path / "given").mkdir(mode=0o755)
+    (tmp_path / "given").chmod(0o1777)
+    folder = RunFolder(tmp_path / "given")
+    assert (tmp_path / "given").stat().st_mode & 0o7777 == 0o1777
+    folder.remove()
+
+
+def test_servers_that_start_together_leave_each_other_alone(tmp_path, monkeypatch):
+    lock = run_folder._try_lock
+
+    def slow(folder):
+        time.sleep(0.2)
+        return lock(folder)
+
+    monkeypatch.setattr(run_folder, "_try_lock", slow)
+    with ThreadPoolExecutor(2) as pool:
+        folders = list(pool.map(lambda _: RunFolder(tmp_path / "work"), range(2)))
+    assert all(folder.path.is_dir() and folder._lock is not None for folder in folders)
+
+
+def test_space_that_is_promised_is_not_free(tmp_path):
+    folder = RunFolder(tmp_path / "work")
+    with folder.promised(10**15):
+        assert folder.free_bytes() < 0
+    assert folder.free_bytes() > 0
+    folder.remove()
 
 
 def _copy_of_app(folder):

@@ -127,6 +127,40 @@ def test_a_stubborn_job_is_killed_and_the_next_one_runs(tmp_path):
     asyncio.run(scenario())
 
 
+def test_a_killed_worker_leaves_neither_files_nor_processes(tmp_path):
+    async def scenario():
+        async with started(tmp_path) as queue:
+            job = await submit(queue, "unpack 60")
+            await until(lambda: job.stage == "generate")
+            (unpacked,) = (tmp_path / "temp").rglob("child.dcm")
+            child = int(unpacked.read_text())
+            await queue.cancel(job)
+            await job.released.wait()
+            assert not unpacked.exists()
+            await until(lambda: not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text())
+        assert not list((tmp_path / "temp").iterdir())
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path, monkeypatch):
+    async def scenario():
+        launch, failures = asyncio.create_subprocess_exec, [OSError(11, "no process left")]
+
+        async def failing(*arguments, **more):
+            if failures:
+                raise failures.pop()
+            return await launch(*arguments, **more)
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", failing)
+        async with started(tmp_path) as queue:
+            job = await submit(queue, "good")
+            await asyncio.wait_for(job.finished.wait(), 60)
+            assert job.state == "done"
+
+    asyncio.run(scenario())
+
+
 def test_a_waiting_job_is_cancelled_at_once(tmp_path):
     async def scenario():
         async with started(tmp_path) as queue:

@@ -91,6 +91,13 @@ def test_other_addresses_need_tokens_and_tls(host):
     check_exposure(host, tls=True, tokens=True)
 
 
+def test_a_proxy_in_front_needs_tokens_even_on_loopback():
+    with pytest.raises(InputError) as refused:
+        check_exposure("127.0.0.1", tls=True, tokens=False, proxied=True)
+    assert refused.value.code == "no_tokens"
+    check_exposure("127.0.0.1", tls=True, tokens=True, proxied=True)
+
+
 def test_half_a_certificate_is_refused(tmp_path):
     (tmp_path / "cert.pem").touch()
     for pair in ((tmp_path / "cert.pem", None), (tmp_path / "cert.pem", tmp_path / "missing.pem")):

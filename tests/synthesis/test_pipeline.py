@@ -12,7 +12,7 @@ from perfusynth.synthesis.phantom_cases import is_phantom, sample_data_folders
 from perfusynth.synthesis.pipeline import Pipeline
 from perfusynth.volumes.geometry import corners
 
-CASE = sample_data_folders()[0] / "phantom-4000016"
+CASE = sample_data_folders()[0] / "phantom-4000017"
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def test_maps_lie_on_the_very_grid_of_the_nifti(phantom_result):
         assert image.shape == ncct.shape
         assert np.array_equal(image.affine, ncct.affine)
         assert image.get_data_dtype() == np.float32
+        assert image.header["descrip"].item().decode().startswith(SYNTHETIC)
         values = np.asarray(image.dataobj)
         assert np.isfinite(values).all()
         assert not values[~brain].any()

@@ -10,7 +10,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.bundles import read_bundle
 from perfusynth.generators.loading import load_generator
 from perfusynth.training.config import TrainingConfig
-from perfusynth.training.engine import learning_rate, train
+from perfusynth.training.engine import _check_same_patients, learning_rate, train
 from perfusynth.training.export import export_bundle
 from perfusynth.training.phantom_data import PhantomSlabs, draw_slabs
 from perfusynth.training.turbo_task import TurboTask
@@ -155,6 +155,15 @@ def test_patients_are_never_shared(bundle, tmp_path):
         settings(bundle, tmp_path, train_seeds=(5, 5))
     with pytest.raises(ValidationError):
         settings(bundle, tmp_path, script="import os")
+
+
+def test_a_run_does_not_go_on_with_other_patients(bundle, tmp_path):
+    config = settings(bundle, tmp_path, steps=2)
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    _check_same_patients(config.model_copy(update={"steps": 9}))
+    with pytest.raises(InputError) as caught:
+        _check_same_patients(config.model_copy(update={"train_seeds": (30, 34)}))
+    assert caught.value.code == "other_run"
 
 
 def test_the_learning_rate_rises_then_falls(bundle, tmp_path):

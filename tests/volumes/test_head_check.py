@@ -327,7 +327,8 @@ def test_a_skull_full_of_air_is_a_plastic_phantom(subject):
         ("bone_kernel", "warn", {"convolution_kernel": "H70h"}),
         ("wrong_body_part", "warn", {"body_part": "ABDOMEN"}),
         ("contrast_in_vessels", "warn", {"contrast_agent": "Iomeprol 400"}),
-        (None, None, {"contrast_agent": "NONE"}),
+        ("contrast_in_vessels", "warn", {"contrast_agent": "NON-IONIC 350"}),
+        *((None, None, {"contrast_agent": text}) for text in ("NONE", "no", "Non contrast", "w/o", "N/A", "-", "0 ml")),
         (None, None, {"convolution_kernel": "STD+", "body_part": "HEAD", "modality": "CT"}),
         (None, None, {"convolution_kernel": "UB", "body_part": "BRAIN"}),
         (None, None, {"convolution_kernel": "H31s", "body_part": "CSPINE", "series_description": "Head 5 mm"}),
@@ -336,6 +337,11 @@ def test_a_skull_full_of_air_is_a_plastic_phantom(subject):
 def test_what_the_header_says(subject, code, severity, facts):
     found = check_image(subject.ncct, Acquisition(**facts))
     assert [(f.code, f.severity) for f in found] == ([(code, severity)] if code else [])
+
+
+def test_free_text_of_the_header_is_not_repeated(subject):
+    (found,) = check_image(subject.ncct, Acquisition(contrast_agent="Iomeprol for DOE JOHN"))
+    assert "DOE" not in str(found.as_dict())
 
 
 # How findings are used
@@ -347,6 +353,12 @@ def test_an_override_names_the_code():
     assert refusals([warn, refuse]) == [refuse]
     assert refusals([warn, refuse], {"blood"}) == []
     assert refusals([warn, refuse], {"metal"}) == [refuse]
+
+
+def test_overriding_one_refusal_does_not_skip_the_question_whether_it_is_a_head(subject):
+    air = subject.ncct.with_array(np.where(subject.ncct.array > 100, 40, subject.ncct.array))
+    found = refusals(check_image(air, Acquisition(slice_thickness_mm=12.0)), {"too_thick_slices"})
+    assert [f.code for f in found] == ["no_skull"]
 
 
 def test_one_call_does_both_stages(subject):
