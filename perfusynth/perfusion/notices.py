@@ -9,7 +9,7 @@ NOT_VALID_FOR_PATIENTS = "Trained on simulated patients, not valid for this pati
 #: On numbers that were read back from a colour picture.
 FROM_COLOURS = "From colours, not quantitative"
 
-#: Value of a model's ``validated_on`` that calls for `NOT_VALID_FOR_PATIENTS`.
+#: What a model's ``validated_on`` says as long as it calls for `NOT_VALID_FOR_PATIENTS`.
 DIGITAL_PHANTOMS = "digital phantoms"
 
 
@@ -21,8 +21,17 @@ def notices_for(origin: str, validated_on: str | None = None) -> list[str]:
     origin
         ``synthetic``, ``deconvolved``, ``vendor`` or ``colour_picture``.
     validated_on
-        What the model was validated on; ``None`` where no model is involved.
+        What the model was validated on; ``None`` where no model is involved. Where it names digital phantoms in any
+        way, or says nothing, a synthetic result bears the second line too.
     """
     if origin == "synthetic":
-        return [SYNTHETIC, NOT_VALID_FOR_PATIENTS] if validated_on == DIGITAL_PHANTOMS else [SYNTHETIC]
+        simulated = not validated_on or DIGITAL_PHANTOMS.rstrip("s") in validated_on.lower()
+        return [SYNTHETIC, NOT_VALID_FOR_PATIENTS] if simulated else [SYNTHETIC]
     return [FROM_COLOURS] if origin == "colour_picture" else []
+
+
+def short_notice(notices: list[str]) -> str:
+    """The banners in the 79 characters that a NIfTI header has for its description."""
+    if NOT_VALID_FOR_PATIENTS in notices:
+        return f"{SYNTHETIC}; simulated training, not valid for this patient"
+    return "; ".join(notices)

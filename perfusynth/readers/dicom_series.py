@@ -30,8 +30,6 @@ USUAL_THICKNESS_MM = 5.0
 #: Bone and lung kernels as vendors name them: GE BONE, BONEPLUS, EDGE, LUNG; Siemens H/J/B/Hr/Br/Hf/... from 50 up;
 #: Philips D, E, F, L, YB to YE; Canon FC30-FC39, FC50-FC59, FC80 and up.
 SHARP_KERNEL = re.compile(r"^(BONE|EDGE|LUNG|ULTRA|[HBJ][A-Z]?[5-9]\d|[DEFL]$|Y[A-E]$|FC[3589]\d)", re.IGNORECASE)
-#: Written by some sites into ContrastBolusAgent of plain scans.
-NO_CONTRAST = re.compile(r"^(no|non|none|without|w/o|plain|ohne|sans|sin|n|0|-)\b|^-$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +168,7 @@ def _preference(candidates: Sequence[StackGeometry]):
             min(stack.coverage_mm, HEAD_MM) >= COVERAGE_SHARE * best_cover,
             _is_axial(stack),
             not SHARP_KERNEL.match(kernel),
-            not header.contrast_agent or bool(NO_CONTRAST.match(header.contrast_agent)),
+            not header.names_contrast,
             "PRIMARY" in header.image_type,
             "AXIAL" in header.image_type,
             -abs(thickness - USUAL_THICKNESS_MM),

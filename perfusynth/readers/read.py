@@ -14,7 +14,7 @@ from perfusynth.readers.loaded import AIR_HU, Loaded
 from perfusynth.volumes.acquisition import Acquisition
 from perfusynth.volumes.fingerprint import voxel_sha256
 from perfusynth.volumes.geometry import is_orthogonal
-from perfusynth.volumes.nifti import form_disagreement, read_nifti
+from perfusynth.volumes.nifti import check_left_right, form_disagreement, read_nifti
 from perfusynth.volumes.regrid import straighten
 from perfusynth.volumes.volume import Volume
 
@@ -131,7 +131,10 @@ def _content_of(path: Path) -> Literal["nifti", "nrrd", "zip", "dicom", "unknown
 
 def _load_nifti(path: Path) -> Loaded:
     volume = read_nifti(path)
-    disagreement = form_disagreement(volume.header) if volume.header is not None else None
+    disagreement = None
+    if volume.header is not None:
+        check_left_right(volume.header)
+        disagreement = form_disagreement(volume.header)
     return _even(volume, (disagreement,) if disagreement else ())
 
 

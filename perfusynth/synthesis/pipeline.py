@@ -10,7 +10,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
 from perfusynth.perfusion.measurements import Measurements
-from perfusynth.perfusion.notices import notices_for
+from perfusynth.perfusion.notices import notices_for, short_notice
 from perfusynth.perfusion.region_blocks import region_blocks
 from perfusynth.perfusion.regions import Regions, measure_regions
 from perfusynth.progress import OnProgress, ignore_progress
@@ -113,10 +113,11 @@ class Pipeline:
             )
         with stages.stage("measure"):
             regions = measure_regions(made.maps["tmax"], made.maps["cbf"], brain.mask, midplane)
+        banner = short_notice(notices_for("synthetic", self.bundle.spec.validated_on))
         with stages.stage("package") as progress:
             for k, (name, volume) in enumerate(made.maps.items()):
                 progress("package", k / (len(made.maps) + 1))
-                write_nifti(out / f"{name}.nii.gz", volume, like=scan.volume)
+                write_nifti(out / f"{name}.nii.gz", volume, like=scan.volume, description=banner)
             write_nifti(out / "brain.nii.gz", brain_volume, like=scan.volume, dtype=np.uint8)
             if scan.resampled:
                 write_nifti(out / "ncct.nii.gz", scan.volume, like=scan.volume)

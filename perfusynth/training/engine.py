@@ -13,6 +13,8 @@ from ignite.engine import Engine, Events
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
+from perfusynth import atomic
+from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec, read_bundle
 from perfusynth.generators.devices import choose_device
 from perfusynth.generators.turbo_network import TurboNetwork
@@ -43,9 +45,11 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     config.out.mkdir(parents=True, exist_ok=True)
-    (config.out / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
     checkpoint = config.out / "checkpoint"
     first = load_checkpoint(checkpoint, network=network, ema=ema, optimiser=optimiser)
+    if first:
+        _check_same_patients(config)
+    atomic.write_bytes(config.out / "config.json", config.model_dump_json(indent=2).encode())
     if first >= config.steps:
         return checkpoint
 
@@ -95,6 +99,24 @@ def train(config: TrainingConfig, on_step: OnStep = lambda step, steps, figures:
     )
     trainer.run(loader, max_epochs=1, epoch_length=config.steps - first)
     return checkpoint
+
+
+def _check_same_patients(config: TrainingConfig) -> None:
+    """Refuse to go on with other patients: the exported bundle would hide those that the run has seen."""
+    path = config.out / "config.json"
+    if not path.exists():
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("train_seeds", "tune_seeds"):
+        seeds = list(getattr(config, name))
+        if before.get(name) != seeds:
+            raise InputError(
+                "This run was begun with other patients.",
+                expected=f"{name} {before.get(name)}",
+                got=f"{name} {seeds}",
+                hint="Begin a new run in another folder.",
+                code="other_run",
+            )
 
 
 def moving_average(mean: torch.Tensor, new: torch.Tensor, count: int, decay: float) -> torch.Tensor:

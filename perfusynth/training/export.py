@@ -25,14 +25,7 @@ def export_bundle(checkpoint: Path, config: TrainingConfig, target: Path) -> Pat
     InputError
         Code ``exists``: ``target`` is there already.
     """
-    if target.exists():
-        raise InputError(
-            f"{target} exists already.",
-            expected="a folder that does not exist yet",
-            got="an existing one",
-            hint="Choose another, or remove it first.",
-            code="exists",
-        )
+    check_target(target)
     fresh = target.with_name(target.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(config.bundle, fresh, ignore=shutil.ignore_patterns("*.safetensors"))
@@ -54,3 +47,21 @@ def export_bundle(checkpoint: Path, config: TrainingConfig, target: Path) -> Pat
     metadata_path.write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
     os.replace(fresh, target)
     return target
+
+
+def check_target(target: Path) -> None:
+    """Refuse a target that is there already; asked before hours of training, not only after.
+
+    Raises
+    ------
+    InputError
+        Code ``exists``.
+    """
+    if target.exists():
+        raise InputError(
+            f"{target} exists already.",
+            expected="a folder that does not exist yet",
+            got="an existing one",
+            hint="Choose another, or remove it first.",
+            code="exists",
+        )

@@ -141,6 +141,33 @@ def form_disagreement(header: nib.Nifti1Header) -> str | None:
     return f"sform and qform of the NIfTI header disagree by {apart:.1f} mm; the sform was used."
 
 
+def check_left_right(header: nib.Nifti1Header) -> None:
+    """Refuse a header whose sform and qform, both set, take opposite sides for the patient's right.
+
+    Viewers differ in which of the two they follow: a map would be shown on one side and its report name the other.
+
+    Raises
+    ------
+    InputError
+        Code ``contradictory_sides``.
+    """
+    if not (int(header["sform_code"]) and int(header["qform_code"])):
+        return
+    try:
+        forms = [np.asarray(form)[:3, :3] for form in (header.get_sform(), header.get_qform())]
+    except (nib.spatialimages.HeaderDataError, ValueError):
+        return  # told by `form_disagreement`
+    right = [form[0] / np.maximum(np.linalg.norm(form, axis=0), 1e-12) for form in forms]
+    if float(right[0] @ right[1]) < 0:
+        raise InputError(
+            "The two positions in the NIfTI header contradict each other on which side is the patient's left.",
+            expected="sform and qform that agree on left and right",
+            got="forms that put right on opposite sides",
+            hint="Convert the scan from DICOM again, or delete the form that is wrong.",
+            code="contradictory_sides",
+        )
+
+
 def _size_of(path: Path) -> int:
     size = path.stat().st_size if path.is_file() else None
     if not size:
@@ -280,7 +307,7 @@ def _header_for(volume: Volume, source: nib.Nifti1Header | None) -> nib.Nifti1He
         # What described the old voxels, or may carry a name.
         for field in ("cal_min", "cal_max", "intent_code", "intent_p1", "intent_p2", "intent_p3"):
             header[field] = 0
-        for field in ("intent_name", "aux_file", "db_name"):
+        for field in ("intent_name", "aux_file", "db_name", "data_type"):
             if field in header:
                 header[field] = b""
         return header

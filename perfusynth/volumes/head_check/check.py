@@ -19,6 +19,8 @@ from perfusynth.volumes.volume import Volume
 
 #: Skull and scalp around the brain that the anatomical checks look at, mm.
 _AROUND_BRAIN_MM = 22.0
+#: Refusals after which the voxels show nothing that could be looked at.
+_UNUSABLE = frozenset({"not_finite", "hu_scale", "hu_offset", "too_few_slices"})
 
 
 def check_image(ncct: Volume, acquisition: Acquisition, *, limits: HeadCheckLimits | None = None) -> list[Finding]:
@@ -26,8 +28,8 @@ def check_image(ncct: Volume, acquisition: Acquisition, *, limits: HeadCheckLimi
 
     Codes: ``not_ct``, ``secondary_capture``, ``localizer``, ``derived_image``, ``bone_kernel``,
     ``contrast_in_vessels`` (header, warn), ``not_finite``, ``hu_scale``, ``hu_offset``, ``too_few_slices``,
-    ``too_thick_slices``; and, only where none of these refuses, ``no_skull``, ``plastic_phantom``,
-    ``wrong_body_part``, ``no_brain``.
+    ``too_thick_slices``; and, where the values can be used at all, ``no_skull``, ``plastic_phantom``,
+    ``wrong_body_part``, ``no_brain``: overriding one refusal must not hide another.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def check_image(ncct: Volume, acquisition: Acquisition, *, limits: HeadCheckLimi
     """
     limits = limits or HeadCheckLimits()
     found = [*header_findings(acquisition, limits), *value_findings(ncct, limits)]
-    if not any(finding.severity == "refuse" for finding in found):
+    if not any(finding.code in _UNUSABLE and finding.severity == "refuse" for finding in found):
         found += shape_findings(ncct, limits)
     return _one_each(found)
 
@@ -95,8 +97,7 @@ def check_head(
 ) -> list[Finding]:
     """Both stages; the second only where a mask is given and the first found the values usable."""
     found = check_image(ncct, acquisition, limits=limits)
-    unusable = {"not_finite", "hu_scale", "hu_offset", "too_few_slices"}
-    if brain is None or any(finding.code in unusable for finding in found):
+    if brain is None or any(finding.code in _UNUSABLE for finding in found):
         return found
     return _one_each([*found, *check_anatomy(ncct, brain, midplane=midplane, limits=limits)])
 

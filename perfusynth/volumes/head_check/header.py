@@ -20,7 +20,6 @@ _NO_SLICE = {"PERFUSION", "RCBF", "RCBV", "CBF", "CBV", "MTT", "TTP", "TMAX", "M
 }  # fmt: skip
 _REFORMATTED = {"MPR", "REFORMATTED", "RESAMPLED", "AVERAGE", "MEAN", "CSA MPR", "CURVED_MPR"}
 _HEAD = ("HEAD", "BRAIN", "SKULL", "CRAN", "NEURO", "KOPF", "SCHAEDEL", "SCHÄDEL", "TETE", "CEREBR", "ENCEPH", "IAC")
-_NO_CONTRAST = re.compile(r"^\s*(no(ne|n|t)?|n/?a|without|w/?o|ohne|kein\w*|sans|nil|0|-)\b.*$|^\s*$", re.IGNORECASE)
 #: Sharp kernels: GE, Siemens (from 60), Canon (FC30-39, FC80-89), Philips (D, E, Y*).
 _SHARP = re.compile(r"BONE|EDGE|LUNG|ULTRA|^[HBUJ][a-z]?[6-9]\d|^FC[38]\d$|^(D|E|YA|YB|YC|YD|YE)$|SHARP", re.IGNORECASE)
 
@@ -74,11 +73,12 @@ def _body_part(acquisition: Acquisition) -> list[Finding]:
 
 
 def _contrast(acquisition: Acquisition) -> list[Finding]:
-    agent = (acquisition.contrast_agent or "").strip()
-    if _NO_CONTRAST.match(agent):
+    if not acquisition.names_contrast:
         return []
     message = "The header names a contrast agent; use the series taken before contrast, or check that none was given."
-    return [Finding("contrast_in_vessels", "warn", message, "no contrast agent in the header", f'"{agent[:40]}"')]
+    # Free text, in which people's names have been found: it is not repeated.
+    got = "an entry in ContrastBolusAgent"
+    return [Finding("contrast_in_vessels", "warn", message, "no contrast agent in the header", got)]
 
 
 def _kernel(acquisition: Acquisition) -> list[Finding]:
