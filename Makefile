@@ -42,7 +42,7 @@ $(STAMP): constraints.txt setup.py Makefile
 # make demo ONCE=1     the same, and the server is stopped
 # make demo CT=PATH    another head CT
 demo: env
-	$(BIN)/perfusynth demo $(if $(CT),"$(CT)") $(if $(ONCE),--once) --out $(or $(OUT),demo-output)
+	$(BIN)/perfusynth demo $(if $(CT),"$(CT)") $(if $(ONCE),--once) --out "$(or $(OUT),demo-output)"
 
 # Two test processes on two cores: more threads in each would wait for each other most of the time.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -56,7 +56,8 @@ def demo(
             failed = _run_cases(client, source, studies, out)
         if not once:
             typer.echo(f"The server is up at {client.address} (Ctrl-C stops it).")
-            server.wait()
+            with suppress(KeyboardInterrupt):  # the normal end
+                server.wait()
     finally:
         _stop(server)
     if failed:
@@ -88,7 +89,7 @@ def _studies(out: Path) -> Path:
         Code ``exists``: there is one that no demo made.
     """
     from perfusynth.errors import InputError
-    from perfusynth.synthesis.phantom_cases import sample_data_folders
+    from perfusynth.shared_files import shared_folders
 
     studies = out / "studies"
     if studies.exists() and not (studies / _MARK).exists():
@@ -102,7 +103,7 @@ def _studies(out: Path) -> Path:
     shutil.rmtree(studies, ignore_errors=True)
     studies.mkdir(parents=True)
     (studies / _MARK).touch()
-    for folder in sample_data_folders():
+    for folder in shared_folders("sample-data"):
         for case in sorted(folder.glob("*/case.json")):
             shutil.copytree(case.parent, studies / case.parent.name, dirs_exist_ok=True)
     return studies

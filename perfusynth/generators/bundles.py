@@ -6,7 +6,7 @@ data: nothing in it is executed.
 
 import hashlib
 import json
-import sys
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from perfusynth.errors import InputError
 from perfusynth.home import home
+from perfusynth.shared_files import shared_folders
 
 
 class ModelGridSpec(BaseModel):
@@ -149,16 +150,21 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def bundle_folders() -> list[Path]:
-    """Folders that hold bundles, first one wins: the installation's own, the checkout's, the installed package's."""
-    checkout = Path(__file__).resolve().parents[2] / "models"
-    return [home() / "models", checkout, Path(sys.prefix) / "share" / "perfusynth" / "models"]
+    """Folders that hold bundles, first one wins: the installation's own, then those that came with the package."""
+    return [home() / "models", *shared_folders("models")]
 
 
 def installed_bundles() -> dict[str, Bundle]:
-    """Every readable bundle by name."""
+    """Every readable bundle by name; one that cannot be read (half copied, of another version) is not installed."""
     found: dict[str, Bundle] = {}
     for folder in bundle_folders():
         for path in sorted(folder.glob("*/configs/metadata.json")):
-            bundle = read_bundle(path.parents[1])
+            if path.parents[1].suffix == ".part":  # a copy under way
+                continue
+            try:
+                bundle = read_bundle(path.parents[1])
+            except InputError as error:
+                logging.getLogger(__name__).warning("%s", error)
+                continue
             found.setdefault(bundle.name, bundle)
     return found

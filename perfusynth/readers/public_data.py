@@ -2,12 +2,12 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress, ignore_progress
+from perfusynth.shared_files import shared_folders
 
 #: Folder that holds public data items as subfolders.
 DATA_VARIABLE = "PERFUSYNTH_DATA"
@@ -17,9 +17,8 @@ TIMEOUT_S = 30
 
 def registry() -> dict[str, dict[str, Any]]:
     """What `sample-data/registry.json` says: source, licence and SHA-256 of the files of each item."""
-    checkout, installed = Path(__file__).parents[2], Path(sys.prefix, "share", "perfusynth")
-    for root in (checkout, installed):
-        path = root / "sample-data" / "registry.json"
+    for folder in shared_folders("sample-data"):
+        path = folder / "registry.json"
         if path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))
     raise FileNotFoundError("sample-data/registry.json is neither in the checkout nor installed")

@@ -1,7 +1,8 @@
 """Where the MONAI Label app lies: in the source tree, or where it was installed."""
 
-import sys
 from pathlib import Path
+
+from perfusynth.shared_files import shared_folders
 
 
 def app_folder() -> Path:
@@ -12,9 +13,7 @@ def app_folder() -> Path:
     FileNotFoundError
         It is at neither place.
     """
-    places = [Path(__file__).parents[2], Path(sys.prefix) / "share" / "perfusynth"]
-    for place in places:
-        folder = place / "apps" / "perfusynth"
-        if (folder / "main.py").is_file():
-            return folder
+    for folder in shared_folders("apps"):
+        if (folder / "perfusynth" / "main.py").is_file():
+            return folder / "perfusynth"
     raise FileNotFoundError("The MONAI Label app is missing; install perfusynth again.")

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
-from perfusynth.synthesis.phantom_cases import sample_data_folders
+from perfusynth.shared_files import shared_folders
 
-CASE = sample_data_folders()[0] / "phantom-4000017"
+CASE = shared_folders("sample-data")[0] / "phantom-4000017"
 
 
 def perfusynth(*arguments: object, **environment: str) -> subprocess.CompletedProcess:

@@ -7,12 +7,13 @@ import pytest
 from perfusynth.errors import Cancelled, InputError
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
+from perfusynth.shared_files import shared_folders
 from perfusynth.synthesis.options import SynthesisOptions
-from perfusynth.synthesis.phantom_cases import is_phantom, sample_data_folders
+from perfusynth.synthesis.phantom_cases import is_phantom
 from perfusynth.synthesis.pipeline import Pipeline
 from perfusynth.volumes.geometry import corners
 
-CASE = sample_data_folders()[0] / "phantom-4000017"
+CASE = shared_folders("sample-data")[0] / "phantom-4000017"
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +81,11 @@ def test_the_document_tells_what_it_is(phantom_result):
 
 def test_a_phantom_is_known_by_its_voxels_alone(tmp_path):
     assert not is_phantom("0" * 64, tmp_path / "ncct.nii.gz")
-    (tmp_path / "case.json").write_text('{"ncct_sha256": "' + "0" * 64 + '"}')
+    (tmp_path / "case.json").write_text('{"kind": "phantom", "ncct_sha256": "' + "0" * 64 + '"}')
     assert is_phantom("0" * 64, tmp_path / "ncct.nii.gz")
     assert not is_phantom("1" * 64, tmp_path / "ncct.nii.gz")
+    (tmp_path / "case.json").write_text('{"kind": "study", "ncct_sha256": "' + "0" * 64 + '"}')
+    assert not is_phantom("0" * 64, tmp_path / "ncct.nii.gz")
 
 
 def test_a_tilted_dicom_series_brings_its_resampled_ncct(pipeline, public_data, tmp_path):
