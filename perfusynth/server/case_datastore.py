@@ -104,8 +104,11 @@ class CaseDatastore(LocalDatastore):
                 return False
             target = self._studies / f"{image_id}{ending}"
             part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, part)
-            os.replace(part, target)
+            try:
+                shutil.copyfile(source, part)
+                os.replace(part, target)
+            finally:
+                part.unlink(missing_ok=True)  # the disk was full
             self.refresh()
             self.update_image_info(image_id, info)
         return True

@@ -80,7 +80,12 @@ def create_app(
                 tls_elsewhere=settings.tls_elsewhere,
                 max_query_bytes=settings.max_query_bytes,
             ),
-            Middleware(BodyLimit, max_upload_bytes=settings.max_upload_bytes, max_body_bytes=settings.max_body_bytes),
+            Middleware(
+                BodyLimit,
+                max_upload_bytes=settings.max_upload_bytes,
+                max_body_bytes=settings.max_body_bytes,
+                idle_s=settings.upload_idle_s,
+            ),
         ],
     )
     add_handlers(app)

@@ -4,6 +4,8 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -16,15 +18,17 @@ class RunFolder:
     Parameters
     ----------
     parent
-        Where run folders lie; default: a folder of this user's in the temp folder.
+        Where run folders lie; default: a folder of this user's in the temp folder. Its mode is left as it is.
     """
 
     def __init__(self, parent: Path | None = None):
         parent = parent or Path(tempfile.gettempdir()) / f"perfusynth-{os.getuid()}"
         _own_private_folder(parent)
-        _remove_stale(parent)
-        self.path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-        self._lock = _try_lock(self.path)
+        with _locked(parent):  # another server that starts now must not take the new folder for a dead one's
+            _remove_stale(parent)
+            self.path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+            self._lock = _try_lock(self.path)
+        self._promised = 0
         self.jobs = self._folder("jobs")
         self.sessions = self._folder("sessions")
         self.temp = self._folder("temp")
@@ -35,8 +39,17 @@ class RunFolder:
         return folder
 
     def free_bytes(self) -> int:
-        """Free space on its disk."""
-        return shutil.disk_usage(self.path).free
+        """Free space on its disk, less what is promised."""
+        return shutil.disk_usage(self.path).free - self._promised
+
+    @contextmanager
+    def promised(self, count: int) -> Iterator[None]:
+        """Space that an upload on its way may take; for the event loop's thread."""
+        self._promised += count
+        try:
+            yield
+        finally:
+            self._promised -= count
 
     def remove(self) -> None:
         """Remove it and all that is in it."""
@@ -53,7 +66,16 @@ def _own_private_folder(folder: Path) -> None:
         raise PermissionError(
             f"{folder} is not a folder of this user. Remove it, or set PERFUSYNTH_WORK_DIR to a folder of your own."
         )
-    folder.chmod(0o700)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _try_lock(folder: Path) -> IO[bytes] | None:

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     max_field_bytes: int = Field(
         default=64 * 1024, gt=0, description="One text part of a form; options take a few hundred."
     )
+    upload_idle_s: float = Field(
+        default=60, gt=0, description="An upload that stalls for longer is given up; it holds a connection and space."
+    )
     max_parts: int = Field(default=16, gt=0, description="A request has one part a modality and its options.")
     max_query_bytes: int = Field(
         default=2048, gt=0, description="Ids and tags; longer queries are attacks or mistakes."

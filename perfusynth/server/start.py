@@ -46,7 +46,8 @@ def start(
     if devices:
         changes["devices"] = devices
     settings = settings.model_copy(update=changes)
-    check_exposure(host, tls=tls_cert is not None or settings.tls_elsewhere, tokens=TokenStore().configured)
+    proxied = settings.tls_elsewhere
+    check_exposure(host, tls=tls_cert is not None or proxied, tokens=TokenStore().configured, proxied=proxied)
     check_certificate(tls_cert, tls_key)
     studies.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -70,21 +71,21 @@ def start(
     )
 
 
-def check_exposure(host: str, *, tls: bool, tokens: bool) -> None:
-    """Refuse to listen for other machines without tokens and TLS.
+def check_exposure(host: str, *, tls: bool, tokens: bool, proxied: bool = False) -> None:
+    """Refuse to listen for other machines without tokens and TLS; ``proxied``: a proxy here listens for them.
 
     Raises
     ------
     InputError
         Codes ``no_tokens`` and ``no_tls``.
     """
-    if _is_loopback(host):
+    if _is_loopback(host) and not proxied:
         return
     if not tokens:
         raise InputError(
             "Without access tokens the server only listens on this machine.",
-            expected="--host 127.0.0.1, or at least one token",
-            got=f"--host {host} and no token",
+            expected="--host 127.0.0.1 and no --tls-elsewhere, or at least one token",
+            got=f"--host {host}{' behind a proxy' if proxied else ''} and no token",
             hint="Make a token with `perfusynth token add NAME`.",
             code="no_tokens",
         )

@@ -157,7 +157,7 @@ def test_strange_info_is_refused(guarded):
         for path in ("image/info?image=plain", "label/info?label=plain&tag=strange"):
             assert guarded.call("PUT", f"/datastore/{path}", "annotator", data={"info": info}).status_code == 400
     assert guarded.call("GET", "/datastore/?output=all").status_code == 200
-    assert guarded.call("DELETE", "/datastore/label?label=plain&tag=strange", "admin").status_code == 200
+    assert guarded.call("DELETE", "/datastore/label?id=plain&tag=strange", "admin").status_code == 200
 
 
 def test_bodies_without_images_are_small(guarded):

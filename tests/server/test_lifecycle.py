@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,6 @@ import pytest
 from servers import environment, free_port, running, wait_for
 from stand_ins import order
 
-from perfusynth.server import run_folder
 from perfusynth.server.app_folder import app_folder
 from perfusynth.server.run_folder import RunFolder
 
@@ -111,15 +111,19 @@ def test_a_work_folder_keeps_its_mode(tmp_path):
 
 
 def test_servers_that_start_together_leave_each_other_alone(tmp_path, monkeypatch):
-    lock = run_folder._try_lock
+    make = tempfile.mkdtemp
 
-    def slow(folder):
-        time.sleep(0.2)
-        return lock(folder)
+    def slow(*arguments, **more):
+        folder = make(*arguments, **more)
+        time.sleep(0.5)
+        return folder
 
-    monkeypatch.setattr(run_folder, "_try_lock", slow)
+    monkeypatch.setattr(tempfile, "mkdtemp", slow)
     with ThreadPoolExecutor(2) as pool:
-        folders = list(pool.map(lambda _: RunFolder(tmp_path / "work"), range(2)))
+        first = pool.submit(RunFolder, tmp_path / "work")
+        time.sleep(0.2)
+        second = pool.submit(RunFolder, tmp_path / "work")
+        folders = [first.result(), second.result()]
     assert all(folder.path.is_dir() and folder._lock is not None for folder in folders)
 
 

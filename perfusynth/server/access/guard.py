@@ -20,6 +20,8 @@ from perfusynth.server.problems import Problem
 
 #: Names under which a server without tokens is called; others are a foreign page's (DNS rebinding).
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+#: What proxies add: the caller is somewhere else.
+_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 class Guard:
@@ -30,9 +32,11 @@ class Guard:
     app
         What it protects.
     tokens
-        The installation's tokens; without any, only callers on this machine are served.
+        The installation's tokens; without any, only callers on this machine are served. Once it has seen some, it asks
+        for one to the end: removing the last, or losing the file, opens nothing.
     tls_elsewhere
-        Whether a proxy in front ends TLS; otherwise tokens travel over TLS or loopback only.
+        Whether a proxy in front ends TLS; otherwise tokens travel over TLS or loopback only. All callers of a proxy
+        look like callers on this machine, so that tokens are asked for in any case.
     max_query_bytes
         Longest query string.
     """
@@ -41,6 +45,7 @@ class Guard:
         self._app = app
         self._tokens = tokens
         self._tls_elsewhere = tls_elsewhere
+        self._closed = tls_elsewhere
         self._max_query_bytes = max_query_bytes
         self._routes = _compiled(ROLES)
 
@@ -96,7 +101,8 @@ class Guard:
     def _identify(self, scope: Scope) -> Identity:
         headers = Headers(scope=scope)
         loopback = _is_loopback(scope)
-        if not self._tokens.configured:
+        self._closed = self._tokens.configured or self._closed
+        if not self._closed:
             _check_local(headers, loopback)
             return LOCAL
         if not (loopback or self._tls_elsewhere or scope.get("scheme") == "https"):
@@ -137,7 +143,7 @@ def _is_loopback(scope: Scope) -> bool:
 
 def _check_local(headers: Headers, loopback: bool) -> None:
     """A server without tokens serves this machine's own callers, and no web page that they happen to look at."""
-    proxied = "x-forwarded-for" in headers or "forwarded" in headers
+    proxied = any(name in headers for name in _PROXY_HEADERS)
     origins = [headers.get("host", ""), *headers.getlist("origin")]
     names = {_host_name(origin) for origin in origins}
     if not loopback or proxied or not names <= _LOCAL_NAMES:

@@ -157,8 +157,10 @@ async def _info_of(request: Request, name: str) -> dict[str, Any]:
 
 
 def _json_object(value: Any) -> dict[str, Any]:
+    """Decoded, and sure to be encoded again: NaN, 1e999 or half a character would break each later list of it."""
     try:
         decoded = json.loads(value) if isinstance(value, str) and value else {}
+        json.dumps(decoded, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         decoded = None
     if not isinstance(decoded, dict):

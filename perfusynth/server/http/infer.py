@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from perfusynth.server.context import ServerContext, caller_of, context_of
 from perfusynth.server.http.jobs import known_task, session_image, stored_image
@@ -60,6 +61,21 @@ async def infer(task: str, request: Request) -> Response:
     finally:
         if not sending:
             context.queue.dispose(job)
+
+
+class _OneTimeResult(StreamingResponse):
+    """A result that its job does not outlive: sent, half sent or, where the caller was gone first, never begun."""
+
+    def __init__(self, context: ServerContext, job: Job, content: AsyncIterator[bytes], **arguments: Any):
+        super().__init__(content, **arguments)
+        self._context = context
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._context.queue.dispose(self._job)
 
 
 async def _input(
@@ -146,19 +162,17 @@ def _send(context: ServerContext, job: Job, measurements: bytes, *, only_image: 
         kind, extra = f"multipart/form-data; boundary={boundary}", {}
 
     async def body() -> AsyncIterator[bytes]:
-        try:
-            if head:
-                yield head
-            with open(job.result, "rb") as file:
-                while block := await asyncio.to_thread(file.read, _BLOCK):
-                    yield block
-            if tail:
-                yield tail
-        finally:
-            context.queue.dispose(job)
+        if head:
+            yield head
+        with open(job.result, "rb") as file:
+            while block := await asyncio.to_thread(file.read, _BLOCK):
+                yield block
+        if tail:
+            yield tail
 
     length = len(head) + size + len(tail)
-    return StreamingResponse(body(), media_type=kind, headers={"Content-Length": str(length), **extra})
+    headers = {"Content-Length": str(length), **extra}
+    return _OneTimeResult(context, job, body(), media_type=kind, headers=headers)
 
 
 def _bad(expected: str, got: str) -> Problem:

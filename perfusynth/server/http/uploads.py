@@ -38,18 +38,19 @@ async def read_form(request: Request, context: ServerContext) -> AsyncIterator[F
             hint="Send one part per image.",
             code="not_a_form",
         )
-    check_disk(request, context)
     limits = context.settings
-    async with request.form(
-        max_files=limits.max_parts, max_fields=limits.max_parts, max_part_size=limits.max_field_bytes
-    ) as form:
-        yield form
-
-
-def check_disk(request: Request, context: ServerContext) -> None:
-    """Refuse an upload that would fill the disk (it lies there twice for a moment)."""
     length = request.headers.get("content-length", "")
-    needed = 2 * int(length) if length.isdigit() else 0
+    needed = 2 * (int(length) if length.isdigit() else limits.max_upload_bytes)  # it lies there twice for a moment
+    check_disk(context, needed)
+    with context.run_folder.promised(needed):
+        async with request.form(
+            max_files=limits.max_parts, max_fields=limits.max_parts, max_part_size=limits.max_field_bytes
+        ) as form:
+            yield form
+
+
+def check_disk(context: ServerContext, needed: int) -> None:
+    """Refuse an upload that would fill the disk, with all that are on their way."""
     if context.run_folder.free_bytes() - needed < context.settings.min_free_bytes:
         raise Problem(
             503,

@@ -5,6 +5,9 @@ import contextlib
 import json
 import logging
 import os
+import secrets
+import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +49,8 @@ class WorkerProcess:
     spec
         What it loads.
     temp
-        Its folder for temporary files.
+        Where its folder for temporary files is made; that folder goes when the worker ends, however it ends: a killed
+        worker has no chance to remove the slices that it unpacked.
     show_stderr
         Whether what libraries print there goes to the server's own standard error.
     """
@@ -54,7 +58,7 @@ class WorkerProcess:
     def __init__(self, spec: WorkerSpec, temp: Path, *, show_stderr: bool = False):
         self._show_stderr = show_stderr
         self._spec = spec
-        self._temp = temp
+        self._temp = temp / f"worker-{secrets.token_hex(8)}"
         self._process: asyncio.subprocess.Process | None = None
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
@@ -73,20 +77,12 @@ class WorkerProcess:
         WorkerLoadError
             It cannot load them, died, or took longer than ``timeout_s``.
         """
-        environment = os.environ | {"TMPDIR": str(self._temp), "PYTHONUNBUFFERED": "1"}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the folder that the server was started in is no place to import from
-            "-m",
-            "perfusynth.server.jobs.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Libraries name files there; faults come as events, without names.
-            stderr=None if self._show_stderr else asyncio.subprocess.DEVNULL,
-            env=environment,
-            limit=_LINE_LIMIT,
-            start_new_session=True,  # Ctrl-C in a terminal is the server's to handle
-        )
+        try:
+            await self._launch()
+        except OSError as error:  # no memory, process or file descriptor left: it may get better
+            await self.kill()
+            raise WorkerLoadError(None, f"cannot be started ({type(error).__name__}, errno {error.errno})") from None
+        assert self._process is not None
         self._reader = asyncio.create_task(self._read())
         self._write(encode_spec(self._spec))
         try:
@@ -100,6 +96,23 @@ class WorkerProcess:
         if event["event"] != "ready":
             await self.kill()
             raise WorkerLoadError(event.get("error"), event.get("trace"))
+
+    async def _launch(self) -> None:
+        self._temp.mkdir(mode=0o700)
+        environment = os.environ | {"TMPDIR": str(self._temp), "PYTHONUNBUFFERED": "1"}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # the folder that the server was started in is no place to import from
+            "-m",
+            "perfusynth.server.jobs.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Libraries name files there; faults come as events, without names.
+            stderr=None if self._show_stderr else asyncio.subprocess.DEVNULL,
+            env=environment,
+            limit=_LINE_LIMIT,
+            start_new_session=True,  # Ctrl-C in a terminal is the server's to handle; what it starts ends with it
+        )
 
     async def run(self, job: Job, on_progress: Callable[[str, float], None]) -> Outcome:
         """Run one job to its end, or to the worker's."""
@@ -130,14 +143,15 @@ class WorkerProcess:
         self._write(encode({"cancel": job_id}))
 
     async def kill(self) -> None:
-        """End it at once and wait until it is gone."""
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        if self._reader is not None:
-            await self._reader
+        """End it and what it started at once, wait until it is gone, and remove its temporary files."""
+        if self._process is not None:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+            if self._reader is not None:
+                await self._reader
+        await asyncio.to_thread(shutil.rmtree, self._temp, ignore_errors=True)
 
     def _write(self, line: bytes) -> None:
         assert self._process is not None
