@@ -12,7 +12,7 @@ import requests
 
 TASK = "ncct_perfusion"
 #: Seconds between two looks at a job.
-POLL_S = 0.02
+POLL_S = 0.05
 #: No request takes longer, on however busy a machine.
 TIMEOUT_S = 300.0
 
