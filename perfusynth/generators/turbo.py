@@ -76,8 +76,9 @@ class TurboGenerator:
         ncct = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
         share = mapping.to_model(brain.array)
         made = self.translate(ncct, share >= BRAIN_SHARE, on_progress)
+        on_scan = _WayBack(share, mapping)
         maps = {
-            output.name: scan.with_array(_on_scan(values, share, mapping) * (brain.array > 0))
+            output.name: scan.with_array(on_scan(values) * (brain.array > 0))
             for output, values in zip(self.spec.outputs, made, strict=True)
         }
         return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)})
@@ -232,10 +233,18 @@ def from_units(maps: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
     return np.moveaxis((np.clip(maps, low, high) - low) / (high - low) * 2 - 1, -1, 0).astype(np.float32)
 
 
-def _on_scan(values: np.ndarray, share: np.ndarray, mapping: GridMapping) -> np.ndarray:
-    """A map on the scan's grid, made from brain voxels only, so that nothing bleeds in from outside the brain."""
-    used = (share >= BRAIN_SHARE).astype(np.float32)
-    weight = mapping.to_scan(used)
-    value = mapping.to_scan(values * used)
-    plain = mapping.to_scan(values)
-    return np.where(weight > 1e-3, value / np.maximum(weight, 1e-3), plain)
+class _WayBack:
+    """From the model grid to the scan's, out of brain voxels alone: nothing bleeds in from outside the brain."""
+
+    def __init__(self, share: np.ndarray, mapping: GridMapping):
+        self._mapping = mapping
+        self._used = (share >= BRAIN_SHARE).astype(np.float32)
+        weight = mapping.to_scan(self._used)
+        # Where no brain voxel is near (a sliver of a slab), the plain value stands.
+        self._far = weight <= 1e-3
+        self._weight = np.maximum(weight, 1e-3)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """One map, ``(x, y, slabs)`` on the model grid, on the scan's grid."""
+        made = self._mapping.to_scan(values * self._used) / self._weight
+        return np.where(self._far, self._mapping.to_scan(values), made)
