@@ -21,7 +21,8 @@ def shipped_phantoms() -> frozenset[str]:
 def is_phantom(ncct_sha256: str, source: Path) -> bool:
     """Whether the voxels' hash is listed, or stands in a phantom's ``case.json`` beside the source.
 
-    The hash is `perfusynth.volumes.fingerprint.voxel_sha256`. A ``case.json`` of another ``kind`` (an imported study) counts for nothing.
+    The hash is `perfusynth.volumes.fingerprint.voxel_sha256`. A ``case.json`` of another ``kind`` (an imported study)
+    counts for nothing.
     """
     if ncct_sha256 in shipped_phantoms():
         return True
