@@ -19,7 +19,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
   python-multipart pydantic pydantic-settings python-dotenv requests requests-toolbelt schedule timeloop expiringdict \
   expiring_dict cachetools watchdog pynrrd girder-client pyyaml filelock passlib pyjwt psutil google-auth scipy \
   pytorch-ignite httpx diffusers safetensors SimpleITK nilearn matplotlib typer rich pooch
-DEVELOPMENT := import-linter ruff mypy pytest pytest-xdist pytest-timeout hypothesis
+DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis
 
 .PHONY: env demo test test-all bench lint clean
 env: $(STAMP)

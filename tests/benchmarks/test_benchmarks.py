@@ -47,11 +47,15 @@ def test_percentiles():
 
 
 def test_the_scan_has_the_shape_and_the_head(tmp_path):
+    from perfusynth.shared_files import shared_folders
     from perfusynth.volumes.nifti import read_nifti
 
     volume = read_nifti(write_scan(tmp_path / "x.nii.gz", (128, 128, 40)))
     assert volume.shape == (128, 128, 40)
-    assert volume.spacing == pytest.approx([1.952, 1.952, 4.375], rel=1e-3)
+    (sample,) = shared_folders("sample-data")[0].glob("phantom-*/ncct.nii.gz")
+    source = read_nifti(sample)
+    extent = source.spacing * source.shape
+    assert volume.spacing == pytest.approx(extent / volume.shape, rel=1e-3)
     assert volume.array.max() > 800
 
 

@@ -25,7 +25,8 @@ def started(monkeypatch, tmp_path):
     monkeypatch.setenv("PERFUSYNTH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(module.subprocess, "Popen", sleeping)
     monkeypatch.setattr(module, "_wait", lambda *_: None)
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     yield processes
     for name, handler in handlers.items():
         signal.signal(name, handler)
