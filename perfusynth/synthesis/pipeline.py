@@ -1,6 +1,7 @@
 """The one pipeline: read, check, mask, generate, measure, package. The command line, the worker and cohorts call it."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -111,16 +112,14 @@ class Pipeline:
             made = self.generator.synthesize(
                 {self.bundle.spec.inputs[0].name: scan.volume, "brain": brain_volume}, on_progress=progress
             )
-        with stages.stage("measure"):
-            regions = measure_regions(made.maps["tmax"], made.maps["cbf"], brain.mask, midplane)
         banner = short_notice(notices_for("synthetic", self.bundle.spec.validated_on))
-        with stages.stage("package") as progress:
-            for k, (name, volume) in enumerate(made.maps.items()):
-                progress("package", k / (len(made.maps) + 1))
-                write_nifti(out / f"{name}.nii.gz", volume, like=scan.volume, description=banner)
-            write_nifti(out / "brain.nii.gz", brain_volume, like=scan.volume, dtype=np.uint8)
-            if scan.resampled:
-                write_nifti(out / "ncct.nii.gz", scan.volume, like=scan.volume)
+        # Packing needs another core than measuring does; both only read the maps.
+        with ThreadPoolExecutor(1) as beside:
+            writing = beside.submit(_write_volumes, out, scan, made.maps, brain_volume, banner)
+            with stages.stage("measure"):
+                regions = measure_regions(made.maps["tmax"], made.maps["cbf"], brain.mask, midplane)
+            with stages.stage("package"):
+                writing.result()
         measurements = self._measurements(path, scan, brain, midplane, regions, findings, options, stages.timings_s)
         measurements.write_json(out / "measurements.json")
         return measurements
@@ -183,6 +182,14 @@ class Pipeline:
                 "timings_s": timings_s,
             }
         )
+
+
+def _write_volumes(out: Path, scan: Scan, maps: Mapping[str, Volume], brain: Volume, banner: str) -> None:
+    for name, volume in maps.items():
+        write_nifti(out / f"{name}.nii.gz", volume, like=scan.volume, description=banner)
+    write_nifti(out / "brain.nii.gz", brain, like=scan.volume, dtype=np.uint8)
+    if scan.resampled:
+        write_nifti(out / "ncct.nii.gz", scan.volume, like=scan.volume)
 
 
 def refuse(findings: list[Finding], override: tuple[str, ...]) -> None:

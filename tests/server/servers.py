@@ -58,7 +58,8 @@ class Server:
     def leftovers(self) -> list[str]:
         """Files in the work folder that belong to no kept result or session."""
         kept = (".lock", "torchinductor")  # the lock of the run; torch's own empty cache folder
-        files = [str(path) for path in self.work.rglob("*") if path.is_file()]
+        # os.walk passes over folders that the server removes meanwhile; rglob stumbles over them.
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.work) for name in names]
         return [path for path in files if not any(word in path for word in kept)]
 
 
