@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from perfusynth.progress import OnProgress
 
 #: Share of the whole work by stage, from the timings of a 512x512x40 NCCT on 2 cores (docs/performance.md).
-SHARES = {"read": 0.10, "check": 0.05, "mask": 0.15, "generate": 0.50, "measure": 0.10, "package": 0.10}
+SHARES = {"read": 0.06, "check": 0.03, "mask": 0.12, "generate": 0.69, "measure": 0.07, "package": 0.03}
 
 
 class Stages:

@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset
 
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.turbo import as_images, from_units
+from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.render import render_on_model_grid
 
@@ -28,8 +29,8 @@ class PatientSlabs:
     deficit: torch.Tensor
 
 
-#: Seconds of Tmax above which tissue counts as hypoperfused (reference: Tmax > 6 s of the DEFUSE trials).
-DEFICIT_TMAX_S = 6.0
+#: Tmax above which tissue counts as hypoperfused, s: the one that the regions are measured with.
+DEFICIT_TMAX_S = RegionSettings().hypoperfusion_s
 
 
 def draw_slabs(seed: int, spec: GeneratorSpec, nwu_gain: float = 1.0) -> PatientSlabs:
