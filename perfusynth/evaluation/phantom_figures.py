@@ -58,9 +58,9 @@ def patient_figures(seed: int, method: str, case: RenderedCase, made: Mapping[st
     return PatientFigures(
         seed=seed,
         method=method,
-        site=case.patient.site,
+        site=case.patient.stroke.site,
         side=there.laterality.side,
-        onset_h=case.patient.onset_to_imaging_h,
+        onset_h=case.patient.stroke.onset_to_imaging_h,
         truth_ml=there.hypoperfusion_ml,
         made_ml=here.hypoperfusion_ml,
         truth_core_ml=there.core_ml or 0.0,

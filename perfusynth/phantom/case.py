@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 
 from perfusynth import atomic
+from perfusynth.phantom.ct.scanners import Scanner
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.render import RenderedCase, render_native
-from perfusynth.phantom.scanners import Scanner
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 from perfusynth.volumes.fingerprint import voxel_sha256
 from perfusynth.volumes.volume import Volume

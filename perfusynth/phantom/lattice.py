@@ -46,6 +46,11 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
+def clipped_normal(rng: np.random.Generator, mean: float, sd: float, width: float = 2.5) -> float:
+    """A normal draw whose deviation is held within ``width`` SD."""
+    return float(mean + sd * np.clip(rng.standard_normal(), -width, width))
+
+
 def sample(field: np.ndarray, lattice: Lattice, points: np.ndarray, outside: float = 0.0) -> np.ndarray:
     """Trilinear values of ``field`` (on ``lattice``) at MNI points ``(3, n)``; float32 ``(n,)``."""
     return ndimage.map_coordinates(

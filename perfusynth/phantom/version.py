@@ -1,38 +1,23 @@
-"""Version of the phantom, the hash of its parameters, and what this version leaves out.
-
-Left out in 0.1: swelling, falx and tentorium, calcifications, individual gyri (the templates are averages, warped),
-CTP, CTA and MR, motion, measurement noise of the perfusion maps, limited CTP coverage (``valid`` is 1 everywhere).
-"""
+"""Version of the phantom, and the hash of its parameters."""
 
 import hashlib
 import json
+import pkgutil
 from importlib import import_module
 
+import perfusynth.phantom
+
 #: Changes whenever one seed would give another case.
-PHANTOM_VERSION = "0.1"
-
-
-#: The modules of this package that make a case; their named constants are its parameters.
-PARAMETER_MODULES = (
-    "anatomy",
-    "arteries",
-    "attenuation",
-    "noise",
-    "patient",
-    "perfusion_fields",
-    "pose",
-    "scanners",
-    "skull",
-    "territories",
-)
+PHANTOM_VERSION = "0.2"
 
 
 def parameter_hash() -> str:
-    """SHA-256 (hex) over the version and all named constants of the modules that make a case."""
+    """SHA-256 (hex) over the version and all named constants of the phantom's modules."""
+    modules = pkgutil.walk_packages(perfusynth.phantom.__path__, "perfusynth.phantom.")
     constants = {
-        f"{module.__name__}.{name}": repr(value)
-        for module in (import_module(f"perfusynth.phantom.{name}") for name in PARAMETER_MODULES)
-        for name, value in vars(module).items()
+        f"{module}.{name}": repr(value)
+        for module in sorted(m.name for m in modules if not m.name.endswith(".version"))
+        for name, value in vars(import_module(module)).items()
         if name.isupper() and isinstance(value, int | float | str | tuple | dict)
     }
     text = json.dumps({"version": PHANTOM_VERSION, **constants}, sort_keys=True)

@@ -40,7 +40,7 @@ def draw_slabs(seed: int, spec: GeneratorSpec, nwu_gain: float = 1.0) -> Patient
     """
 
     def boosted(patient: Patient) -> Patient:
-        return replace(patient, nwu_percent=patient.nwu_percent * nwu_gain)
+        return replace(patient, nwu_percent=patient.stroke.nwu_percent * nwu_gain)
 
     volumes = render_on_model_grid(seed, change=boosted).volumes
     targets = np.stack([volumes[output.name] for output in spec.outputs])

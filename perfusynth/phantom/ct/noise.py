@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from perfusynth.phantom.scanners import AUTOCORRELATION_LAG_MM, Scanner
+from perfusynth.phantom.ct.scanners import AUTOCORRELATION_LAG_MM, Scanner
 from perfusynth.volumes.resampling import axis_weights
 
 #: Grids within this of the native spacing are native (relative).

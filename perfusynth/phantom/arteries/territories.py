@@ -7,7 +7,8 @@ design choices after anatomical atlases of supratentorial and infratentorial ter
 import numpy as np
 
 from perfusynth.phantom.lattice import BRAIN_COARSE, smooth_field, stream
-from perfusynth.phantom.patient import Patient, Site
+from perfusynth.phantom.patient import Patient
+from perfusynth.phantom.stroke.traits import Site
 
 #: Width of the soft border between territories, mm.
 BORDER_MM = 3.0
@@ -86,8 +87,8 @@ def reach(patient: Patient, site: Site) -> np.ndarray:
     for name, share in REACH[site].items():
         total += np.float32(share) * parts[name]
     right = hemisphere(patient)
-    if patient.side == "right":
+    if patient.stroke.side == "right":
         total *= right
-    elif patient.side == "left":
+    elif patient.stroke.side == "left":
         total *= 1 - right
     return total

@@ -1,7 +1,7 @@
-"""The atlas (MNI152 priors of nilearn, cached) and one patient's tissue fractions on the brain lattice.
+"""The atlas: MNI152 priors of nilearn on the phantom's lattices, built once per process.
 
 The templates are left-right symmetric averages (ICBM 152 2009, Fonov 2009; notice in NOTICE); the patient's own
-asymmetry comes from `perfusynth.phantom.pose` (warp) and `perfusynth.phantom.territories` (borders).
+asymmetry comes from `perfusynth.phantom.head.pose` (warp) and `perfusynth.phantom.arteries.territories` (borders).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,7 @@ import numpy as np
 from nilearn import datasets
 from scipy import ndimage
 
-from perfusynth.phantom.lattice import BRAIN, HEAD, Lattice, smooth_field, stream
-from perfusynth.phantom.patient import Patient
+from perfusynth.phantom.lattice import BRAIN, HEAD, Lattice
 
 #: Closing that fills sulci and fissures of the brain mask into one cavity, mm: little below ``CLOSING_Z``, so that the
 #: petrous notches stay bone; much above, so that cisterns and the interhemispheric fissure are filled.
@@ -21,10 +20,6 @@ CLOSING_LOW_MM, CLOSING_HIGH_MM, CLOSING_Z = 7.0, 18.0, -24.0
 FORAMEN_MAGNUM_Z = -62.0
 #: Depth below the inner table from which CSF counts as ventricle, mm.
 VENTRICLE_DEPTH_MM = 20.0
-#: CSF prior at which a voxel of an average patient is half CSF, and the width of that step.
-CSF_STEP_SULCI, CSF_STEP_VENTRICLES, CSF_STEP_WIDTH = 0.50, 0.50, 0.11
-#: Shift of the step over the whole range of atrophy (0 to 1).
-CSF_STEP_SHIFT_SULCI, CSF_STEP_SHIFT_VENTRICLES = 0.22, 0.36
 #: Deep grey matter (striatum, thalamus): centre |x|, y, z and radii, MNI mm.
 DEEP_GREY = ((21.0, 4.0, 3.0, 15.0, 22.0, 15.0), (12.0, -18.0, 7.0, 14.0, 17.0, 13.0))
 
@@ -46,18 +41,6 @@ class Atlas:
     periventricular: np.ndarray
     depth: np.ndarray
     cavity: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Tissue:
-    """One patient's fractions on `BRAIN`, float32 0-1: ``grey + white + csf = 1``; ``ventricle`` is part of csf."""
-
-    grey: np.ndarray
-    white: np.ndarray
-    csf: np.ndarray
-    ventricle: np.ndarray
-    hypodense_white: np.ndarray
-    lacune: np.ndarray
 
 
 def _resample(image: np.ndarray, affine: np.ndarray, lattice: Lattice) -> np.ndarray:
@@ -114,34 +97,3 @@ def atlas() -> Atlas:
         depth=depth,
         cavity=cavity,
     )
-
-
-def _step(value: np.ndarray, at: float, width: float) -> np.ndarray:
-    """A smooth step that leaves 0 at 0 and 1 at 1."""
-    low, high = np.tanh(-at / (2 * width)), np.tanh((1 - at) / (2 * width))
-    return ((np.tanh((value - at) * np.float32(0.5 / width)) - low) / (high - low)).astype(np.float32)
-
-
-def tissue_of(patient: Patient) -> Tissue:
-    """Tissue fractions of one patient: atrophy widens sulci and ventricles; hypodense white matter; lacunes."""
-    a = atlas()
-    sulci = _step(a.csf, CSF_STEP_SULCI - CSF_STEP_SHIFT_SULCI * patient.atrophy, CSF_STEP_WIDTH)
-    vent_at = CSF_STEP_VENTRICLES - CSF_STEP_SHIFT_VENTRICLES * patient.ventricle_size
-    ventricles = _step(0.4 * a.csf + 0.6 * a.csf_smooth, vent_at, CSF_STEP_WIDTH * 0.7)
-    csf = sulci + a.ventricle * (ventricles - sulci)
-    csf = np.where(a.depth > 0, 1.0, csf).astype(np.float32)
-    grey_share = a.grey / np.maximum(a.grey + a.white, 0.05)
-    # The average of many brains is blurred: sharpen the border of grey and white matter.
-    grey_share = _step(grey_share, 0.5, 0.13)
-    grey, white = (1 - csf) * grey_share, (1 - csf) * (1 - grey_share)
-
-    hypodense = np.zeros(BRAIN.shape, dtype=np.float32)
-    if patient.white_matter_hypodensity > 0:
-        patchy = np.clip(1 + 0.5 * smooth_field(stream(patient.seed, "white matter"), BRAIN, 8.0), 0, 2)
-        hypodense = patient.white_matter_hypodensity * a.periventricular * patchy * white
-    lacune = np.zeros(BRAIN.shape, dtype=np.float32)
-    x, y, z = BRAIN.axes()
-    for cx, cy, cz, radius in patient.lacunes:
-        distance = np.sqrt((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2)
-        lacune = np.maximum(lacune, np.clip((radius - distance) / BRAIN.step_mm + 0.5, 0, 1))
-    return Tissue(grey, white, csf, a.ventricle * csf, hypodense, lacune.astype(np.float32))

@@ -122,9 +122,9 @@ def skull_fields(patient: Patient, cavity: np.ndarray) -> SkullFields:
     thickness = 1 + THICKNESS_VARIATION * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
     _, y, _ = HEAD.axes()
     thickness = thickness * (1 + 0.12 * np.clip(-(y + 20) / 80, -1, 1))  # thicker at the back
-    gap = patient.csf_gap_mm + GAP_VARIATION_MM * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
-    beyond = np.float32(np.mean(patient.scale)) * cavity - np.clip(gap, 0.3, 4.0)
-    thickness = patient.skull_mm * np.clip(thickness, 0.5, 1.6)
+    gap = patient.head.csf_gap_mm + GAP_VARIATION_MM * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
+    beyond = np.float32(np.mean(patient.head.scale)) * cavity - np.clip(gap, 0.3, 4.0)
+    thickness = patient.head.skull_mm * np.clip(thickness, 0.5, 1.6)
     return SkullFields(beyond.astype(np.float32), thickness.astype(np.float32))
 
 
@@ -156,9 +156,11 @@ def extracranial_hu(
 
     in_face = step(surface)
     scalp_depth = beyond - thickness
-    scalp = SCALP_HU + (FAT_HU * 0.7 - SCALP_HU) * step(scalp_depth - 0.8) * step(patient.scalp_mm * 0.55 - scalp_depth)
-    hu = np.where(scalp_depth < patient.scalp_mm + edge_mm, scalp, AIR_HU)
-    hu += step(scalp_depth - patient.scalp_mm) * (AIR_HU - hu)
+    scalp = SCALP_HU + (FAT_HU * 0.7 - SCALP_HU) * step(scalp_depth - 0.8) * step(
+        patient.head.scalp_mm * 0.55 - scalp_depth
+    )
+    hu = np.where(scalp_depth < patient.head.scalp_mm + edge_mm, scalp, AIR_HU)
+    hu += step(scalp_depth - patient.head.scalp_mm) * (AIR_HU - hu)
     hu += in_face * step(scalp_depth - 1.0) * (base_hu - hu)
     # Bone: table, diploe, table.
     bone = DIPLOE_HU + (TABLE_HU - DIPLOE_HU) * np.maximum(

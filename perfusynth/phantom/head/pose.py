@@ -36,16 +36,16 @@ class Placement:
 
 
 def placement_of(patient: Patient) -> Placement:
-    """The patient's placement; the warp's SD is ``patient.warp_mm`` per axis, slopes stay far below 1 (invertible)."""
-    rotation = Rotation.from_euler("xyz", patient.rotation_deg, degrees=True).as_matrix()
+    """The patient's placement; the warp's SD is ``warp_mm`` per axis, slopes stay far below 1 (invertible)."""
+    rotation = Rotation.from_euler("xyz", patient.head.rotation_deg, degrees=True).as_matrix()
     rng = stream(patient.seed, "warp")
     warp = [
-        patient.warp_mm
+        patient.head.warp_mm
         * (smooth_field(rng, WARP_LATTICE, WARP_SIGMA_MM) + FINE_SHARE * smooth_field(rng, WARP_LATTICE, FINE_SIGMA_MM))
         for _ in range(3)
     ]
-    linear = np.diag(1 / np.asarray(patient.scale)) @ rotation.T
-    return Placement(linear, np.asarray(patient.offset_mm, dtype=float), np.stack(warp).astype(np.float32))
+    linear = np.diag(1 / np.asarray(patient.head.scale)) @ rotation.T
+    return Placement(linear, np.asarray(patient.head.offset_mm, dtype=float), np.stack(warp).astype(np.float32))
 
 
 def template_coordinates(

@@ -55,14 +55,14 @@ def tubes(patient: Patient) -> list[Tube]:
         for sign in (0.0,) if name == "basilar" else (-1.0, 1.0):
             line = _line(name, sign if sign else 1.0)
             found += [Tube(a, b, radius, 0.0) for a, b in _cut(line, 0.0, np.inf)]
-    if patient.site in CENTRE_LINES and patient.clot_contrast_hu != 0:
-        line = _line(patient.site, -1.0 if patient.side == "left" else 1.0)
+    if patient.stroke.site in CENTRE_LINES and patient.stroke.clot_contrast_hu != 0:
+        line = _line(patient.stroke.site, -1.0 if patient.stroke.side == "left" else 1.0)
         total = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
         # ICA clots reach up to the terminus; others begin within the first half of the segment.
-        length = min(patient.clot_length_mm / float(np.mean(patient.scale)), total)
-        start = total - length if patient.site == "ICA" else patient.clot_start * (total - length)
-        radius = CENTRE_LINES[patient.site][0]
-        found += [Tube(a, b, radius, patient.clot_contrast_hu) for a, b in _cut(line, start, start + length)]
+        length = min(patient.stroke.clot_length_mm / float(np.mean(patient.head.scale)), total)
+        start = total - length if patient.stroke.site == "ICA" else patient.stroke.clot_start * (total - length)
+        radius = CENTRE_LINES[patient.stroke.site][0]
+        found += [Tube(a, b, radius, patient.stroke.clot_contrast_hu) for a, b in _cut(line, start, start + length)]
     return found
 
 
@@ -77,7 +77,7 @@ def _inside(points: np.ndarray, tube: Tube, size: float) -> np.ndarray:
 
 def add_arteries(hu: np.ndarray, points: np.ndarray, patient: Patient) -> None:
     """Put blood, then clots, into ``hu`` ``(n,)`` at MNI points ``(3, n)``, in place."""
-    size = float(np.mean(patient.scale))
+    size = float(np.mean(patient.head.scale))
     low = np.array([-52.0, -46.0, -58.0])[:, None]
     high = np.array([52.0, 44.0, 26.0])[:, None]
     candidates = np.flatnonzero((points[2] > low[2]) & (points[2] < high[2]))
@@ -104,5 +104,5 @@ def add_arteries(hu: np.ndarray, points: np.ndarray, patient: Patient) -> None:
         else:
             blood[at] = np.maximum(blood[at], share)
     before = hu[candidates]
-    filled = before + blood * (np.float32(patient.blood_hu) - before)
-    hu[candidates] = filled + np.float32(patient.clot_contrast_hu) * clot
+    filled = before + blood * (np.float32(patient.attenuation.blood_hu) - before)
+    hu[candidates] = filled + np.float32(patient.stroke.clot_contrast_hu) * clot

@@ -1,0 +1,1 @@
+"""Non-contrast CT and CT angiography: scanners, noise, attenuation."""

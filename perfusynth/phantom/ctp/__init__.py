@@ -1,0 +1,1 @@
+"""CT perfusion: bolus, tracer kinetics, frames, and the maps that are measured from them."""

@@ -1,0 +1,1 @@
+"""The head outside its vessels: tissue, skull, pose, what age and old disease have left."""
