@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-#: Names the folder with public data; see perfusynth/readers/public_data.py.
+#: Names the folder with public data; see perfusynth/public_data.py.
 DATA_VARIABLE = "PERFUSYNTH_DATA"
 
 

@@ -134,7 +134,7 @@ def _run_cases(client, source: Path | None, studies: Path, out: Path) -> bool:
 
 
 def _public_case() -> Path:
-    from perfusynth.readers.public_data import public_data
+    from perfusynth.public_data import public_data
 
     return public_data(PUBLIC_CASE) / "dicom"
 

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from perfusynth.errors import InputError
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.render import render_native
-from perfusynth.phantom.scanners import SCANNERS
+from perfusynth.phantom.ct.scanners import SCANNERS
 from perfusynth.volumes.acquisition import Acquisition
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 from perfusynth.volumes.head_check import check_head

@@ -6,10 +6,10 @@ import json
 import pooch
 import pytest
 
+import perfusynth.public_data as module
 from perfusynth.errors import InputError
-from perfusynth.readers import public_data as module
-from perfusynth.readers.public_data import public_data as find_data
-from perfusynth.readers.public_data import registry
+from perfusynth.public_data import public_data as find_data
+from perfusynth.public_data import registry
 
 
 @pytest.fixture
