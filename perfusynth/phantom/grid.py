@@ -119,13 +119,18 @@ def _columns_with_head(placement: Placement, grid: Grid, brain_only: bool) -> tu
     return found[0], found[1]
 
 
-def brain_extent(patient: Patient) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner (RAS mm of the head's frame) of the brain."""
+def brain_extent(patient: Patient, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner (mm) of the brain along the axes of a frame.
+
+    ``frame`` (4x4, rigid) takes that frame's coordinates to RAS mm of the head's frame; None: the head's own.
+    """
+    frame = np.eye(4) if frame is None else frame
     step, count = 3.3, np.array([66, 72, 66])
     affine = np.diag([step, step, step, 1.0])
-    affine[:3, 3] = np.asarray(patient.head.offset_mm) - step * (count - 1) / 2
+    centre = np.linalg.inv(frame) @ np.array([*patient.head.offset_mm, 1.0])
+    affine[:3, 3] = centre[:3] - step * (count - 1) / 2
     ranges = tuple(np.arange(n, dtype=float) for n in count)
-    points = template_coordinates(placement_of(patient), affine, ranges).reshape(3, -1)  # type: ignore[arg-type]
+    points = template_coordinates(placement_of(patient), frame @ affine, ranges).reshape(3, -1)  # type: ignore[arg-type]
     cavity = sample(atlas().cavity, HEAD, points, outside=120.0) * np.float32(np.mean(patient.head.scale))
     inside = (cavity < patient.head.csf_gap_mm) & (points[2] > FORAMEN_MAGNUM_Z)
     inside = inside.reshape(tuple(count))

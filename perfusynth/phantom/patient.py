@@ -63,7 +63,7 @@ def draw_patient(seed: int) -> Patient:
         head=draw_head(seed, age),
         arteries=draw_arteries(seed),
         circulation=draw_circulation(seed, age),
-        attenuation=draw_attenuation(seed),
+        attenuation=draw_attenuation(seed, age),
         mr=draw_mr(seed),
         stroke=draw_stroke(seed),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfusynth.phantom.ct.grids import native_grid
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS, Scanner
 from perfusynth.phantom.grid import Grid, brain_extent, planes_of
@@ -17,8 +18,6 @@ from perfusynth.volumes.model_grid import ModelGrid
 MODEL_GRID = ModelGrid(size=192, spacing_mm=1.2, slab_mm=5.0)
 #: SD of the jitter of a training grid about the brain's centre, mm: brain masks differ by as much.
 CENTRE_JITTER_MM = 1.5
-#: What a native scan shows above the vertex and below the foramen magnum, mm.
-NATIVE_MARGIN_MM = (18.0, 12.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +62,7 @@ def _maps(scene: Scene, grid: Grid, brain: np.ndarray) -> dict[str, np.ndarray]:
 
 def render_native(patient: Patient, scanner: Scanner, noise_seed: int) -> RenderedCase:
     """Render on the scanner's own matrix, from below the foramen magnum to above the vertex."""
-    low, high = brain_extent(patient)
-    bottom, top = low[2] - NATIVE_MARGIN_MM[1], high[2] + NATIVE_MARGIN_MM[0]
-    slices = int(np.ceil((top - bottom) / scanner.spacing_mm))
-    affine = np.diag([scanner.pixel_mm, scanner.pixel_mm, scanner.spacing_mm, 1.0])
-    centre = np.asarray(patient.head.offset_mm) * 0.5
-    affine[:2, 3] = centre[:2] - scanner.pixel_mm * (scanner.matrix - 1) / 2
-    affine[2, 3] = bottom + scanner.spacing_mm / 2
-    grid = Grid((scanner.matrix, scanner.matrix, slices), affine, scanner.slice_mm)
+    grid = native_grid(patient, scanner)
     return render(patient, grid, scanner, noise_seed)
 
 

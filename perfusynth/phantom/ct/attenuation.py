@@ -1,6 +1,7 @@
-"""HU of everything inside the skull on the brain lattice: tissue, net water uptake, left-right field, hardening."""
+"""HU of everything inside the skull on the brain lattice: tissue, old disease, beam hardening, then the stroke."""
 
 import numpy as np
+from scipy import ndimage
 
 from perfusynth.phantom.head.atlas import atlas
 from perfusynth.phantom.head.tissue import Tissue
@@ -12,6 +13,8 @@ from perfusynth.phantom.stroke.haemodynamics import Haemodynamics
 HU_PER_NWU_GREY, HU_PER_NWU_WHITE = 0.38, 0.29
 #: Darkening of hypodense white matter at grade 1, HU [d].
 HYPODENSE_HU = -7.0
+#: HU of dura, of what is left of an old infarct above CSF, and of calcification [d].
+DURA_HU, SCAR_ABOVE_CSF_HU, CALCIFICATION_HU = 52.0, 4.0, 150.0
 #: Smoothness of the disease-independent left-right field, mm.
 LEFT_RIGHT_SIGMA_MM = 13.0
 #: Makes up for what smoothing by 10 mm takes from the field (measured).
@@ -20,6 +23,8 @@ LEFT_RIGHT_GAIN = 1.82
 TEXTURE_HU, TEXTURE_SIGMA_MM = 0.5, 5.0
 #: Interpetrous dark bar: centre y, z and half-widths x, y, z, MNI mm.
 BAR = (-24.0, -34.0, 32.0, 16.0, 9.0)
+#: Streaks between the petrous bones: half-widths z relative to the bar's, and SD of their profile along y and z, mm.
+STREAK_HEIGHT, STREAK_SIGMA_MM = 1.5, (2.6, 3.2)
 #: Depth over which the skull's cupping falls off, mm.
 CUPPING_DEPTH_MM = 9.0
 
@@ -37,25 +42,40 @@ def water_uptake_hu(tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
     return (-fields.water_uptake_percent * per_percent).astype(np.float32)
 
 
-def intracranial_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics, *, beam_hardening: float) -> np.ndarray:
-    """HU on `BRAIN` without vessels and noise, float32; CSF beyond the brain's surface."""
-    a = atlas()
-    grey_hu = patient.attenuation.grey_hu + a.deep_grey * np.float32(
-        patient.attenuation.deep_grey_hu - patient.attenuation.grey_hu
-    )
-    hu = (
-        tissue.grey * grey_hu
-        + tissue.white * np.float32(patient.attenuation.white_hu)
-        + tissue.csf * np.float32(patient.attenuation.csf_hu)
-    )
-    hu += HYPODENSE_HU * tissue.hypodense_white
-    hu += tissue.lacune * (np.float32(patient.attenuation.csf_hu + 4) - hu)
-    hu += TEXTURE_HU * smooth_field(stream(patient.seed, "texture"), BRAIN, TEXTURE_SIGMA_MM) * (1 - tissue.csf)
-    hu += left_right_field(patient)
+def swelling_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
+    """Change of HU on `BRAIN` where swollen cortex fills sulci, >= 0."""
+    filled = getattr(fields, "swelling", np.float32(0)) * (tissue.csf - tissue.ventricle)
+    return (filled * np.float32(patient.attenuation.grey_hu - patient.attenuation.csf_hu)).astype(np.float32)
+
+
+def beam_hardening_hu(patient: Patient) -> np.ndarray:
+    """Dark bar and streaks between the petrous bones and brightening under the skull, on `BRAIN`, at factor 1."""
     x, y, z = BRAIN.axes()
     cy, cz, wx, wy, wz = BAR
-    bar = np.exp(-((x / wx) ** 4) - ((y - cy) / wy) ** 2 - ((z - cz) / wz) ** 2)
-    cupping = patient.attenuation.cupping_hu * np.exp(np.minimum(a.depth, 0) / np.float32(CUPPING_DEPTH_MM))
-    hu += np.float32(beam_hardening) * (np.float32(patient.attenuation.interpetrous_hu) * bar + cupping)
-    # Last, and alone: with nwu_percent 0 this adds exact zeros, so that the twin is bit-identical.
-    return (hu + water_uptake_hu(tissue, fields)).astype(np.float32)
+    sideways, along = np.exp(-((x / wx) ** 4)), np.exp(-(((y - cy) / wy) ** 2))
+    hu = np.float32(patient.attenuation.interpetrous_hu) * along * np.exp(-(((z - cz) / wz) ** 2)) * sideways
+    white = stream(patient.seed, "streak profile").standard_normal(BRAIN.shape[1:], dtype=np.float32)
+    profile = ndimage.gaussian_filter(white, [sigma / BRAIN.step_mm for sigma in STREAK_SIGMA_MM])
+    streaks = np.float32(patient.attenuation.streak_hu) * profile / profile.std()
+    hu += streaks[None] * along * np.exp(-(((z - cz) / (STREAK_HEIGHT * wz)) ** 2)) * sideways
+    return hu + patient.attenuation.cupping_hu * np.exp(np.minimum(atlas().depth, 0) / np.float32(CUPPING_DEPTH_MM))
+
+
+def intracranial_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics, *, beam_hardening: float) -> np.ndarray:
+    """HU on `BRAIN` without vessels and noise, float32; CSF beyond the brain's surface."""
+    traits = patient.attenuation
+    grey_hu = traits.grey_hu + atlas().deep_grey * np.float32(traits.deep_grey_hu - traits.grey_hu)
+    hu = tissue.grey * grey_hu + tissue.white * np.float32(traits.white_hu) + tissue.csf * np.float32(traits.csf_hu)
+    hu += HYPODENSE_HU * tissue.hypodense_white
+    hu += TEXTURE_HU * smooth_field(stream(patient.seed, "texture"), BRAIN, TEXTURE_SIGMA_MM) * (1 - tissue.csf)
+    for share, value in (
+        (np.maximum(tissue.lacune, getattr(tissue, "old_infarct", np.float32(0))), traits.csf_hu + SCAR_ABOVE_CSF_HU),
+        (getattr(tissue, "dura", np.float32(0)), DURA_HU),
+        (getattr(tissue, "calcification", np.float32(0)), CALCIFICATION_HU),
+    ):
+        hu += share * (np.float32(value) - hu)
+    hu += left_right_field(patient)
+    hu += np.float32(beam_hardening) * beam_hardening_hu(patient)
+    # Last, and alone: without water uptake and swelling this adds exact zeros, so that the twin is bit-identical.
+    hu += water_uptake_hu(tissue, fields) + swelling_hu(patient, tissue, fields)
+    return hu.astype(np.float32)

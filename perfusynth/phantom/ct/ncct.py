@@ -6,7 +6,7 @@ import numpy as np
 
 from perfusynth.phantom.arteries.lumen import add_arteries
 from perfusynth.phantom.ct.attenuation import intracranial_hu
-from perfusynth.phantom.ct.noise import noise_field, slice_offsets
+from perfusynth.phantom.ct.noise import noise_factor, noise_field, slice_offsets
 from perfusynth.phantom.ct.scanners import Scanner
 from perfusynth.phantom.grid import Grid, planes_of
 from perfusynth.phantom.head.atlas import FORAMEN_MAGNUM_Z
@@ -102,6 +102,17 @@ def render_ncct(scene: Scene, grid: Grid, scanner: Scanner, noise_seed: int) -> 
     hu, brain = noise_free_ncct(scene, grid, scanner)
     rng = stream(noise_seed, f"scan {scanner.name}")
     hu += np.float32(scanner.offset_sd_hu * np.clip(rng.standard_normal(), -2, 2))
-    hu += slice_offsets(rng, scanner, np.arange(grid.shape[2]) * grid.spacing[2])
-    hu += noise_field(rng, scanner, grid.shape, grid.spacing, grid.slab_mm)
+    add_noise(hu, rng, scene, grid, scanner)
     return np.clip(hu, *HU_LIMITS, out=hu), brain
+
+
+def add_noise(hu: np.ndarray, rng: np.random.Generator, scene: Scene, grid: Grid, scanner: Scanner) -> None:
+    """Add slice offsets and noise to an image on ``grid`` (in the head's frame), in place."""
+    spacing = grid.spacing
+    normal = np.cross(grid.affine[:3, 0], grid.affine[:3, 1]) / (spacing[0] * spacing[1])
+    upright = float(abs(normal @ grid.affine[:3, 2])) / spacing[2]  # < 1 where the grid is sheared
+    spacing = spacing * [1, 1, upright]
+    hu += slice_offsets(rng, scanner, np.arange(grid.shape[2]) * spacing[2])
+    noise = noise_field(rng, scanner, grid.shape, spacing, grid.slab_mm * upright)
+    noise *= noise_factor(scene.placement, grid)
+    hu += noise
