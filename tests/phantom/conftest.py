@@ -1,17 +1,17 @@
 """Patients and renderings that several tests share; each is made once."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from perfusynth.phantom.anatomy import tissue_of
+from perfusynth.phantom.ct.scanners import SCANNERS
+from perfusynth.phantom.grid import Grid
+from perfusynth.phantom.head.pose import placement_of, template_coordinates
+from perfusynth.phantom.head.tissue import tissue_of
 from perfusynth.phantom.lattice import BRAIN, sample, stream
 from perfusynth.phantom.patient import Patient, draw_patient
-from perfusynth.phantom.pose import placement_of, template_coordinates
 from perfusynth.phantom.render import RenderedCase, render, render_on_model_grid
-from perfusynth.phantom.scanners import SCANNERS
 
 #: A grid that is symmetric about the mid-plane of a head without rotation and offset.
 SYMMETRIC_SHAPE = (136, 164, 26)
@@ -24,7 +24,7 @@ def symmetric_affine() -> np.ndarray:
 
 
 def straight(patient: Patient) -> Patient:
-    return replace(patient, rotation_deg=(0.0, 0.0, 0.0), offset_mm=(0.0, 0.0, 0.0))
+    return patient.with_head(rotation_deg=(0.0, 0.0, 0.0), offset_mm=(0.0, 0.0, 0.0))
 
 
 def first_patient(wanted: Callable[[Patient], bool]) -> Patient:
@@ -38,24 +38,19 @@ def model_cases() -> list[RenderedCase]:
 
 @pytest.fixture(scope="session")
 def m1_left() -> Patient:
-    return straight(
-        first_patient(
-            lambda p: p.site == "M1" and p.side == "left" and p.core_target_ml > 40 and p.onset_to_imaging_h > 8
-        )
-    )
+    def late_left_m1(patient: Patient) -> bool:
+        stroke = patient.stroke
+        wanted = stroke.site == "M1" and stroke.side == "left" and not stroke.isolated_swelling
+        return wanted and stroke.core_target_ml > 40 and stroke.onset_to_imaging_h > 8
+
+    return straight(first_patient(late_left_m1))
 
 
 @pytest.fixture(scope="session")
 def render_symmetric() -> Callable[[Patient], RenderedCase]:
     def draw(patient: Patient) -> RenderedCase:
-        return render(
-            patient,
-            shape=SYMMETRIC_SHAPE,
-            affine=symmetric_affine(),
-            slab_mm=5.0,
-            scanner=SCANNERS["standard_5mm"],
-            noise_seed=7,
-        )
+        grid = Grid(SYMMETRIC_SHAPE, symmetric_affine(), 5.0)
+        return render(patient, grid, SCANNERS["standard_5mm"], noise_seed=7)
 
     return draw
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from perfusynth.phantom.case import write_case
+from perfusynth.phantom.ct.scanners import SCANNERS
 from perfusynth.phantom.patient import draw_patient
-from perfusynth.phantom.scanners import SCANNERS
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
 #: The case that ships with the project: made again here.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from perfusynth.phantom.ct.scanners import SCANNERS
 from perfusynth.phantom.patient import Patient, draw_patient
 from perfusynth.phantom.render import MODEL_GRID, RenderedCase, render_on_model_grid
-from perfusynth.phantom.scanners import SCANNERS
 
 ML = 7.2e-3
 Tissue = Callable[[RenderedCase], dict[str, np.ndarray]]
@@ -75,8 +75,8 @@ def test_normal_tissue_has_the_published_flow_and_delay(model_cases: list[Render
 
 
 def test_measured_volumes_are_those_that_were_drawn(model_cases: list[RenderedCase]):
-    ill = [case for case in model_cases if case.patient.site != "none"]
-    drawn = np.array([case.patient.tmax6_target_ml for case in ill])
+    ill = [case for case in model_cases if case.patient.stroke.site != "none"]
+    drawn = np.array([case.patient.stroke.tmax6_target_ml for case in ill])
     found = np.array([volume(case, 6) for case in ill])
     small = drawn < 180  # larger ones may be limited by the territory
     assert np.median(found[small] / drawn[small]) == pytest.approx(1.0, abs=0.15)
@@ -84,7 +84,7 @@ def test_measured_volumes_are_those_that_were_drawn(model_cases: list[RenderedCa
     hir = [volume(case, 10) / volume(case, 6) for case in ill]
     assert np.mean(hir) == pytest.approx(0.4, abs=0.1)
     core = np.array([case.volumes["core"].sum() * ML for case in ill])
-    target = np.array([case.patient.core_target_ml for case in ill])
+    target = np.array([case.patient.stroke.core_target_ml for case in ill])
     assert np.median(core[target > 3] / target[target > 3]) == pytest.approx(1.0, abs=0.2)
 
 
@@ -99,11 +99,11 @@ def test_the_core_lies_in_the_deficit_and_its_flow_is_low(model_cases: list[Rend
 
 
 def test_patients_without_deficit_have_normal_maps(model_cases: list[RenderedCase]):
-    well = [case for case in model_cases if case.patient.site == "none"]
+    well = [case for case in model_cases if case.patient.stroke.site == "none"]
     assert well
     for case in well:
         assert case.volumes["core"].sum() == 0
-        assert volume(case, 6) < (40 if case.patient.chronic_ica else 0.1)
+        assert volume(case, 6) < (40 if case.patient.stroke.chronic_ica else 0.1)
 
 
 def test_a_chronic_ica_occlusion_delays_without_core():
@@ -117,7 +117,7 @@ def test_a_chronic_ica_occlusion_delays_without_core():
 
 @pytest.mark.parametrize(("side", "sign"), [("left", -1), ("right", 1)])
 def test_left_is_negative_x_in_ras(side: str, sign: int):
-    seed = next(s for s in range(500) if (p := draw_patient(s)).side == side and p.site == "M1")
+    seed = next(s for s in range(500) if (p := draw_patient(s)).side == side and p.stroke.site == "M1")
     case = render_on_model_grid(seed)
     at = np.argwhere(case.volumes["tmax"] > 6)
     brain = np.argwhere(case.volumes["brain"] > 0)
@@ -131,7 +131,7 @@ def test_left_is_negative_x_in_ras(side: str, sign: int):
 )
 def test_deficits_lie_in_the_territory_of_the_occluded_artery(site: str, direction: tuple[int, int, int]):
     def wanted(patient: Patient) -> bool:
-        return patient.site == site and patient.tmax6_target_ml > 15
+        return patient.stroke.site == site and patient.stroke.tmax6_target_ml > 15
 
     case = render_on_model_grid(next(s for s in range(3000) if wanted(draw_patient(s))))
     at, brain = np.argwhere(case.volumes["tmax"] > 6), np.argwhere(case.volumes["brain"] > 0)

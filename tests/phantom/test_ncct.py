@@ -1,14 +1,17 @@
 """The NCCT: contrast, asymmetry, and what a stroke does and does not do to it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from perfusynth.phantom.ct.ncct import noise_free_ncct
+from perfusynth.phantom.ct.scanners import SCANNERS
+from perfusynth.phantom.grid import Grid
 from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.render import RenderedCase
+from perfusynth.phantom.scene import scene_of
 
 Render = Callable[[Patient], RenderedCase]
 Tissue = Callable[[RenderedCase], dict[str, np.ndarray]]
@@ -17,7 +20,7 @@ Tissue = Callable[[RenderedCase], dict[str, np.ndarray]]
 def stroke_effect(patient: Patient, render_symmetric: Render) -> tuple[RenderedCase, np.ndarray]:
     """The case, and the change of HU by its stroke (noise cancels: both scans share it)."""
     case = render_symmetric(patient)
-    twin = render_symmetric(replace(patient, nwu_percent=0.0, clot_contrast_hu=0.0))
+    twin = render_symmetric(patient.with_stroke(nwu_percent=0.0, clot_contrast_hu=0.0))
     return case, case.volumes["ncct"] - twin.volumes["ncct"]
 
 
@@ -66,7 +69,7 @@ def test_the_anatomy_is_asymmetric(healthy_cases: list[RenderedCase]):
 def test_without_water_uptake_and_clot_the_scan_is_bit_identical_to_the_twin(
     m1_left: Patient, render_symmetric: Render
 ):
-    ill = render_symmetric(replace(m1_left, nwu_percent=0.0, clot_contrast_hu=0.0))
+    ill = render_symmetric(m1_left.with_stroke(nwu_percent=0.0, clot_contrast_hu=0.0))
     well = render_symmetric(m1_left.without_deficit())
     assert np.array_equal(ill.volumes["ncct"], well.volumes["ncct"])
     assert np.array_equal(ill.volumes["brain"], well.volumes["brain"])
@@ -77,7 +80,7 @@ def test_without_water_uptake_and_clot_the_scan_is_bit_identical_to_the_twin(
 def test_pure_penumbra_shows_nothing_and_the_core_what_its_water_uptake_says(
     m1_left: Patient, render_symmetric: Render, tissue_on_grid: Tissue
 ):
-    case, change = stroke_effect(replace(m1_left, clot_contrast_hu=0.0), render_symmetric)
+    case, change = stroke_effect(m1_left.with_stroke(clot_contrast_hu=0.0), render_symmetric)
     core = case.volumes["core"] > 0
     far_from_core = ~ndimage.binary_dilation(core, iterations=4, structure=np.ones((3, 3, 3)))
     penumbra = (case.volumes["tmax"] > 6) & far_from_core
@@ -87,36 +90,31 @@ def test_pure_penumbra_shows_nothing_and_the_core_what_its_water_uptake_says(
     tissue = tissue_on_grid(case)
     inner = ndimage.binary_erosion(core, iterations=2) & (tissue["csf"] < 0.1)
     per_percent = 0.38 * tissue["grey"][inner] + 0.29 * tissue["white"][inner]
-    expected = -m1_left.nwu_percent * per_percent.mean()
+    expected = -m1_left.stroke.nwu_percent * per_percent.mean()
     assert change[inner].mean() == pytest.approx(expected, rel=0.25)  # relative CBF above 0.15 weighs less
     assert abs(change[inner].mean()) < abs(expected) * 1.02
 
 
 def test_the_clot_is_dense_small_and_on_the_occluded_side(m1_left: Patient, render_symmetric: Render):
-    case, change = stroke_effect(replace(m1_left, nwu_percent=0.0), render_symmetric)
+    case, change = stroke_effect(m1_left.with_stroke(nwu_percent=0.0), render_symmetric)
     at = np.argwhere(change > 0.5)
     assert len(at) > 5
     ras = at @ case.affine[:3, :3].T + case.affine[:3, 3]
     assert (ras[:, 0] < 0).all()  # the patient's left
-    assert np.ptp(ras, axis=0).max() < m1_left.clot_length_mm + 12
-    assert 1.0 < change.max() <= m1_left.clot_contrast_hu + 1e-3
+    assert np.ptp(ras, axis=0).max() < m1_left.stroke.clot_length_mm + 12
+    assert 1.0 < change.max() <= m1_left.stroke.clot_contrast_hu + 1e-3
     assert change.min() > -1e-3
 
 
 def test_thin_slices_show_the_clot_denser_than_thick_ones(m1_left: Patient):
-    from perfusynth.phantom.render import render
-    from perfusynth.phantom.scanners import SCANNERS
-
     peaks = []
     for slab in (1.0, 5.0):
         affine = np.diag([0.8, 0.8, slab, 1.0])
         shape = (100, 60, round(50 / slab))
         affine[:3, 3] = np.array([-40.0, -10.0, -45.0])
         pair = [
-            render(
-                patient, shape=shape, affine=affine, slab_mm=slab, scanner=SCANNERS["standard_5mm"], noise_seed=1
-            ).volumes["ncct"]
-            for patient in (replace(m1_left, nwu_percent=0.0), m1_left.without_deficit())
+            noise_free_ncct(scene_of(patient), Grid(shape, affine, slab), SCANNERS["standard_5mm"])[0]
+            for patient in (m1_left.with_stroke(nwu_percent=0.0), m1_left.without_deficit())
         ]
         peaks.append((pair[0] - pair[1]).max())
     assert peaks[0] > 1.2 * peaks[1]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from perfusynth.phantom.noise import noise_field, slice_offsets
-from perfusynth.phantom.scanners import SCANNERS, Scanner
+from perfusynth.phantom.ct.noise import noise_field, slice_offsets
+from perfusynth.phantom.ct.scanners import SCANNERS, Scanner
 from perfusynth.volumes.resampling import apply_axis_weights, axis_weights
 
 STANDARD = SCANNERS["standard_5mm"]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from perfusynth.phantom.head.pose import HEAD_CENTRE, placement_of
 from perfusynth.phantom.patient import Patient, draw_patient
-from perfusynth.phantom.pose import HEAD_CENTRE, placement_of
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_everything_drawn_is_plain_json(patients: list[Patient]):
 
 
 def test_a_quarter_has_no_deficit_and_sites_follow_the_published_shares(patients: list[Patient]):
-    sites = [p.site for p in patients]
+    sites = [p.stroke.site for p in patients]
     assert sites.count("none") / len(sites) == pytest.approx(0.25, abs=0.03)
     ill = len(sites) - sites.count("none")
     for site, share in {"ICA": 0.15, "M1": 0.40, "M2-sup": 0.125, "M2-inf": 0.125, "A2": 0.04, "P2": 0.07}.items():
@@ -33,12 +33,12 @@ def test_a_quarter_has_no_deficit_and_sites_follow_the_published_shares(patients
 
 
 def test_left_and_right_are_equally_likely(patients: list[Patient]):
-    sides = [p.side for p in patients if p.side in ("left", "right")]
+    sides = [p.stroke.side for p in patients if p.stroke.side in ("left", "right")]
     assert sides.count("left") / len(sides) == pytest.approx(0.5, abs=0.04)
 
 
 def test_onset_to_imaging_has_the_published_quartiles(patients: list[Patient]):
-    quartiles = np.percentile([p.onset_to_imaging_h for p in patients if p.site != "none"], [25, 50, 75])
+    quartiles = np.percentile([p.stroke.onset_to_imaging_h for p in patients if p.stroke.site != "none"], [25, 50, 75])
     assert quartiles == pytest.approx([3.9, 7.6, 13.2], rel=0.12)
 
 
@@ -47,18 +47,22 @@ def test_onset_to_imaging_has_the_published_quartiles(patients: list[Patient]):
     [("M1", 115), ("M2-sup", 50), ("M2-inf", 50), ("P2", 25), ("basilar", 40)],
 )
 def test_tmax_volumes_have_the_published_medians(patients: list[Patient], site: str, median: float):
-    assert np.median([p.tmax6_target_ml for p in patients if p.site == site]) == pytest.approx(median, rel=0.25)
+    assert np.median([p.stroke.tmax6_target_ml for p in patients if p.stroke.site == site]) == pytest.approx(
+        median, rel=0.25
+    )
 
 
 def test_ica_occlusions_have_the_published_mean_volume(patients: list[Patient]):
-    assert np.mean([p.tmax6_target_ml for p in patients if p.site == "ICA"]) == pytest.approx(131, rel=0.15)
+    assert np.mean([p.stroke.tmax6_target_ml for p in patients if p.stroke.site == "ICA"]) == pytest.approx(
+        131, rel=0.15
+    )
 
 
 def test_core_volumes_have_the_published_distribution(patients: list[Patient]):
-    ill = [p for p in patients if p.site != "none"]
-    assert 7 <= np.median([p.core_target_ml for p in ill]) <= 22
-    early = [p.core_target_ml for p in ill if p.onset_to_imaging_h < 6]
-    late = [p.core_target_ml for p in ill if p.onset_to_imaging_h >= 6]
+    ill = [p for p in patients if p.stroke.site != "none"]
+    assert 7 <= np.median([p.stroke.core_target_ml for p in ill]) <= 22
+    early = [p.stroke.core_target_ml for p in ill if p.stroke.onset_to_imaging_h < 6]
+    late = [p.stroke.core_target_ml for p in ill if p.stroke.onset_to_imaging_h >= 6]
     assert np.mean(np.array(early) > 70) == pytest.approx(0.25, abs=0.10)
     assert np.mean(np.array(late) <= 30) == pytest.approx(0.55, abs=0.10)
 
@@ -66,7 +70,13 @@ def test_core_volumes_have_the_published_distribution(patients: list[Patient]):
 def test_net_water_uptake_of_the_core_grows_as_published(patients: list[Patient]):
     def median(low: float, high: float) -> float:
         return float(
-            np.median([p.nwu_percent for p in patients if p.nwu_percent and low < p.onset_to_imaging_h < high])
+            np.median(
+                [
+                    p.stroke.nwu_percent
+                    for p in patients
+                    if p.stroke.nwu_percent and low < p.stroke.onset_to_imaging_h < high
+                ]
+            )
         )
 
     assert median(2, 4) == pytest.approx(6, abs=2)
@@ -74,7 +84,7 @@ def test_net_water_uptake_of_the_core_grows_as_published(patients: list[Patient]
 
 
 def test_the_deficit_free_twin_differs_in_the_stroke_only():
-    patient = next(p for p in map(draw_patient, range(100)) if p.site == "M1")
+    patient = next(p for p in map(draw_patient, range(100)) if p.stroke.site == "M1")
     twin = patient.without_deficit()
     changed = {key for key, value in patient.as_dict().items() if value != twin.as_dict()[key]}
     assert changed <= {
@@ -87,7 +97,7 @@ def test_the_deficit_free_twin_differs_in_the_stroke_only():
         "nwu_percent",
         "clot_contrast_hu",
     }
-    assert twin.nwu_percent == twin.clot_contrast_hu == 0
+    assert twin.stroke.nwu_percent == twin.stroke.clot_contrast_hu == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
