@@ -168,16 +168,19 @@ def _swelling(onset_h: float, core_ml: float, normal: float) -> float:
     return float(min(grown * core_ml / (core_ml + SWELLING_HALF_ML) * np.exp(SWELLING_LOG_SD * normal), 1))
 
 
-def draw_stroke(seed: int, *, old_infarct: bool = False) -> Stroke:
-    """Draw whether and how a patient is ill; ``old_infarct``: the head has one, the reason to come if nothing else is.
+def draw_stroke(seed: int, *, old_infarct: bool = False, site: Site | None = None) -> Stroke:
+    """Draw whether and how a patient is ill.
+
+    ``old_infarct``: the head has one, the reason to come if nothing else is; ``site``: given instead of drawn.
 
     Every number is drawn for every patient in one fixed order, so that no trait moves another's draw.
     """
     rng = stream(seed, "stroke")
     u = [float(v) for v in rng.random(16)]
     z = [float(v) for v in np.clip(rng.standard_normal(14), -NORMAL_WIDTH, NORMAL_WIDTH)]
-    ill = u[0] >= NO_DEFICIT_SHARE
-    site: Site = _choice(u[1], SITE_PERCENT) if ill else "none"
+    if site is None:
+        site = "none" if u[0] < NO_DEFICIT_SHARE else _choice(u[1], SITE_PERCENT)
+    ill = site != "none"
     mimic: Mimic = "none" if ill else _choice(u[2], MIMIC_PERCENT)
     if not ill and mimic == "none" and old_infarct:
         mimic = "old infarct"

@@ -1,0 +1,188 @@
+"""From order to physics: delay, flow, blood volume, infarction and water uptake, voxel by voxel, on any lattice.
+
+Levels are set once per patient on the coarse lattice so that the volumes drawn come out; the same functions then hold
+for every voxel of any lattice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfusynth.phantom.ctp.kinetics import tmax_offset_s
+from perfusynth.phantom.lattice import BRAIN_COARSE
+from perfusynth.phantom.patient import Patient
+from perfusynth.phantom.stroke.severity import Order, inside_share, ranking, voxel_ml
+
+#: Volume of Tmax > 4 s, and where delay begins, relative to that of Tmax > 6 s (ICA: 220 / 131 mL; chronic ICA
+#: occlusion: 81 / 14 mL [cICA]).
+TMAX4_RATIO, DELAY_RATIO = 1.65, 2.4
+CHRONIC_TMAX4_RATIO, CHRONIC_DELAY_RATIO = 81 / 14, 9.0
+#: Largest share of what is in reach that can be above 6 s [d].
+TERRITORY_SHARE_MAX = 0.80
+#: Relative CBF that separates flow core and penumbra (between core 0.19 and doomed penumbra 0.34 [Schae]).
+RCBF_CORE = 0.31
+#: Flow against its order: relative CBF at volumes in multiples of that of Tmax > 6 s (outside it) [d], ...
+RIM_RCBF = ((DELAY_RATIO, 1.0), (TMAX4_RATIO, 0.84), (1.0, 0.60))
+#: ... between Tmax > 6 s (0) and the flow core (1): surviving 0.46, doomed 0.34 [Schae], ...
+PENUMBRA_RCBF = ((0.35, 0.51), (0.75, 0.43))
+#: ... and inside the flow core, by share of its volume; mean about 0.16.
+CORE_RCBF = ((1.0, RCBF_CORE), (0.75, 0.21), (0.40, 0.13), (0.0, 0.04))
+#: Flow behind a chronic occlusion stays above this [d; CBV normal, cICA].
+CHRONIC_RCBF_MIN = 0.72
+#: CBV of healthy grey and white matter, mL/100 g [Manh].
+CBV_GREY, CBV_WHITE = 3.3, 1.9
+#: CBV relative to healthy against relative CBF: raised by autoregulation in oligaemia and penumbra, 0.71 / 0.42 in the
+#: grey / white matter of the core [Manh, Mur].
+RCBV_AT = (0.0, 0.15, 0.25, 0.36, 0.50, 0.75, 1.0)
+RCBV_GREY, RCBV_WHITE = (0.45, 0.69, 0.86, 1.05, 1.14, 1.10, 1.0), (0.22, 0.40, 0.60, 0.95, 1.08, 1.07, 1.0)
+#: Longest mean transit time, s; longest delay, s: what a CTP can follow [d].
+MTT_MAX_S, DELAY_MAX_S = 25.0, 20.0
+#: Dispersion (s) of the bolus against Tmax (s): longer ways through collaterals [d].
+DISPERSION_TMAX_S, DISPERSION_S = (3.0, 6.0, 10.0, 15.0), (0.0, 0.4, 1.2, 2.0)
+#: Infarction needs a Tmax of so many s, or a real shape; below, tissue is spared, per s [d].
+CORE_TMAX_S, SPARED_PER_S = 6.0, 0.10
+#: Width of the infarct's border in relative CBF, and mm where a real shape is given.
+CORE_WIDTH, SHAPE_WIDTH_MM = 0.05, 3.0
+#: Relative CBF per mm inside a real shape: large against all else.
+SHAPE_SCALE = 1.0
+#: Weight of net water uptake: 1 at relative CBF <= 0.15, 0 at >= 0.45 [d].
+NWU_RCBF_FULL, NWU_RCBF_NONE = 0.15, 0.45
+#: Reperfused tissue: excess of flow and of blood volume where flow had stopped, and earlier arrival, s [d].
+LUXURY_FLOW, LUXURY_CBV, LUXURY_EARLIER_S = 0.40, 0.30, 0.2
+#: Seizure: rise of CBV relative to that of CBF, and earlier arrival, s [d].
+SEIZURE_CBV, SEIZURE_EARLIER_S = 0.5, 0.5
+#: SD of smooth variation of normal Tmax (s) and relative normal CBF; white matter is reached later, s [d].
+TMAX_VARIATION_S, CBF_VARIATION, WHITE_DELAY_S = 0.18, 0.10, 0.25
+#: Normal Tmax, s (from memory).
+TMAX_NORMAL_LIMITS_S = (1.0, 2.6)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One patient's curves from order to physics: (severity, Tmax in s), (flow order, relative CBF), core's level."""
+
+    tmax: tuple[tuple[float, ...], tuple[float, ...]]
+    rcbf: tuple[tuple[float, ...], tuple[float, ...]]
+    core: float
+
+
+@dataclass(frozen=True, eq=False)
+class Perfusion:
+    """Fields of one lattice at the points asked for; names and units as in `Haemodynamics`."""
+
+    cbf: np.ndarray
+    cbv: np.ndarray
+    delay_s: np.ndarray
+    dispersion_s: np.ndarray
+    core: np.ndarray
+    water_uptake_percent: np.ndarray
+    rcbf: np.ndarray
+    tmax_expected_s: np.ndarray
+
+
+def _curve(knots: list[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Knots (order, value) by rising order, made strictly monotone."""
+    order = np.maximum.accumulate(np.array([k[0] for k in knots])) + 1e-5 * np.arange(len(knots))
+    return tuple(order.tolist()), tuple(k[1] for k in knots)
+
+
+def _along(order: np.ndarray, curve: tuple[tuple[float, ...], tuple[float, ...]], outside: float) -> np.ndarray:
+    return np.interp(order, curve[0], curve[1], left=outside).astype(np.float32)
+
+
+def levels_of(patient: Patient, order: Order) -> Levels | None:
+    """Levels for a patient with a deficit from his order on `BRAIN_COARSE`; None without a deficit."""
+    stroke = patient.stroke
+    volumes = inside_share(patient) * np.float32(voxel_ml(patient, BRAIN_COARSE.step_mm))
+    in_reach = (order.severity > 0) & (volumes > 0)
+    shut = volumes * (1 - order.reopened)
+    if stroke.tmax6_target_ml <= 0 or not in_reach.any():
+        return None
+    volume6 = min(stroke.tmax6_target_ml, TERRITORY_SHARE_MAX * float(shut[in_reach].sum()))
+    at_tmax = ranking(order.severity, shut, in_reach).level
+    at_flow = ranking(order.flow_order, shut, in_reach).level
+    wide, start = (CHRONIC_TMAX4_RATIO, CHRONIC_DELAY_RATIO) if stroke.chronic_ica else (TMAX4_RATIO, DELAY_RATIO)
+    tmax = [(at_tmax(start * volume6), 0.0), (at_tmax(wide * volume6), 4.0), (at_tmax(volume6), 6.0)]
+    if not stroke.chronic_ica:
+        tmax.append((at_tmax(stroke.hir_target * volume6), 10.0))
+    tmax.append((float(order.severity.max()), stroke.tmax_peak_s))
+    flow_core = min(stroke.flow_core_target_ml, 0.95 * volume6)
+    rim = [(at_flow(ratio * volume6), value) for ratio, value in RIM_RCBF]
+    rim += [(at_flow(volume6 + share * (flow_core - volume6)), value) for share, value in PENUMBRA_RCBF]
+    rim += [(at_flow(share * flow_core), value) for share, value in CORE_RCBF]
+    levels = Levels(_curve(tmax), _curve(rim), np.inf)
+    if stroke.core_target_ml <= 0:
+        return levels
+    score = _core_score(patient, order, *_deficit(patient, order, levels))
+    return Levels(levels.tmax, levels.rcbf, ranking(score, volumes, in_reach).level(stroke.core_target_ml))
+
+
+def _deficit(patient: Patient, order: Order, levels: Levels) -> tuple[np.ndarray, np.ndarray]:
+    """Tmax (s; 0: not delayed) and relative CBF as they are, or were before any reperfusion."""
+    tmax = _along(order.severity, levels.tmax, 0.0)
+    rcbf = _along(order.flow_order, levels.rcbf, 1.0)
+    return tmax, np.maximum(rcbf, CHRONIC_RCBF_MIN) if patient.stroke.chronic_ica else rcbf
+
+
+def _core_score(patient: Patient, order: Order, tmax: np.ndarray, rcbf: np.ndarray) -> np.ndarray:
+    """How far flow lies below what this tissue tolerates, in relative CBF."""
+    if patient.stroke.lesion_shape:
+        return SHAPE_SCALE * order.shape_mm
+    spared = SPARED_PER_S * np.maximum(CORE_TMAX_S - tmax, 0)
+    return np.float32(patient.stroke.tolerance_spread) * order.tolerance - rcbf - spared
+
+
+def perfusion_at(
+    patient: Patient, levels: Levels | None, order: Order, grey: np.ndarray, white: np.ndarray
+) -> Perfusion:
+    """Everything at the voxels of ``order``; ``grey`` and ``white`` are fractions of the voxel (0-1)."""
+    circulation, stroke = patient.circulation, patient.stroke
+    tissue = grey + white
+    grey_share = np.where(tissue > 0.02, grey / np.maximum(tissue, 0.02), 0.5).astype(np.float32)
+    tmax = circulation.tmax_normal_s + TMAX_VARIATION_S * order.tmax_variation + WHITE_DELAY_S * (1 - grey_share)
+    normal_tmax = np.clip(tmax, *TMAX_NORMAL_LIMITS_S)
+    normal_cbf = grey_share * np.float32(circulation.cbf_grey - circulation.cbf_white) + circulation.cbf_white
+    normal_cbf *= np.clip(1 + CBF_VARIATION * order.cbf_variation, 0.5, 1.5)
+    rcbf = np.ones(tissue.shape, dtype=np.float32)
+    core = water = np.zeros(tissue.shape, dtype=np.float32)
+    late, tmax = rcbf * 0, normal_tmax
+    rcbv_grey = rcbv_white = rcbf
+    if levels is not None:
+        late, before = _deficit(patient, order, levels)
+        if np.isfinite(levels.core):
+            width = SHAPE_WIDTH_MM * SHAPE_SCALE if stroke.lesion_shape else CORE_WIDTH
+            core = np.clip((_core_score(patient, order, late, before) - levels.core) / width + 0.5, 0, 1)
+            core = (core * (order.severity > 0)).astype(np.float32)
+            weight = np.clip((NWU_RCBF_NONE - before) / (NWU_RCBF_NONE - NWU_RCBF_FULL), 0, 1)
+            water = np.float32(stroke.nwu_percent) * weight * core * np.clip(tissue, 0, 1)
+        rcbv_grey, rcbv_white = (np.interp(before, RCBV_AT, curve) for curve in (RCBV_GREY, RCBV_WHITE))
+        stopped, shut = 1 - before, 1 - order.reopened
+        rcbf = shut * before + order.reopened * (1 + LUXURY_FLOW * stopped)
+        rcbv_grey, rcbv_white = (
+            shut * v + order.reopened * (1 + LUXURY_CBV * stopped) for v in (rcbv_grey, rcbv_white)
+        )
+        reopened_tmax = normal_tmax - LUXURY_EARLIER_S * stopped
+        tmax = shut * np.maximum(normal_tmax, late) + order.reopened * reopened_tmax
+        late = late * shut
+    if stroke.hyperperfusion > 0:
+        rise = np.float32(stroke.hyperperfusion) * order.hyperperfused * grey_share
+        rcbf, rcbv_grey = rcbf * (1 + rise), rcbv_grey * (1 + SEIZURE_CBV * rise)
+        tmax = tmax - SEIZURE_EARLIER_S * order.hyperperfused * grey_share
+
+    pure_cbf = normal_cbf * rcbf
+    pure_cbv = grey_share * CBV_GREY * rcbv_grey + (1 - grey_share) * CBV_WHITE * rcbv_white
+    pure_cbv = np.minimum(pure_cbv, MTT_MAX_S / 60 * pure_cbf)
+    mtt = 60 * pure_cbv / pure_cbf
+    dispersion = np.float32(stroke.dispersion) * np.interp(late, DISPERSION_TMAX_S, DISPERSION_S)
+    offset = tmax_offset_s(mtt, dispersion, circulation.residue_shape)
+    delay = np.clip(tmax - offset, 0, DELAY_MAX_S)
+    return Perfusion(
+        cbf=(pure_cbf * tissue).astype(np.float32),
+        cbv=(pure_cbv * tissue).astype(np.float32),
+        delay_s=delay.astype(np.float32),
+        dispersion_s=dispersion.astype(np.float32),
+        core=core,
+        water_uptake_percent=np.asarray(water, dtype=np.float32),
+        rcbf=np.asarray(rcbf, dtype=np.float32),
+        tmax_expected_s=(delay + offset).astype(np.float32),
+    )
