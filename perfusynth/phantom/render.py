@@ -1,13 +1,15 @@
-"""A patient on one grid with all that training and evaluation need: NCCT, maps and masks in the NCCT's frame."""
+"""A patient on one grid with all that training and evaluation need: NCCT, measured maps and masks in one frame."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perfusynth.phantom.ct.grids import native_grid
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS, Scanner
+from perfusynth.phantom.ctp.maps import measured_maps
+from perfusynth.phantom.ctp.protocols import PROTOCOLS, Protocol
 from perfusynth.phantom.grid import Grid, brain_extent, planes_of
 from perfusynth.phantom.lattice import BRAIN, sample, stream
 from perfusynth.phantom.patient import Patient, draw_patient
@@ -18,6 +20,8 @@ from perfusynth.volumes.model_grid import ModelGrid
 MODEL_GRID = ModelGrid(size=192, spacing_mm=1.2, slab_mm=5.0)
 #: SD of the jitter of a training grid about the brain's centre, mm: brain masks differ by as much.
 CENTRE_JITTER_MM = 1.5
+#: Height that a perfusion study covers where training is not to lose slabs to a short coverage, mm.
+WHOLE_HEAD_MM = 300.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class RenderedCase:
     Parameters
     ----------
     volumes
-        float32 ``(x, y, z)``: ``ncct`` [HU], ``tmax`` [s], ``cbf`` [mL/100 g/min]; masks ``brain, core, valid``.
+        float32 ``(x, y, z)``: ``ncct`` [HU]; maps as measured ``tmax, mtt`` [s], ``cbf`` [mL/100 g/min], ``cbv``
+        [mL/100 g]; masks ``brain``, ``core`` (infarcted tissue, as DWI shows it), ``valid`` (where maps exist).
     affine
         4x4, voxel to RAS mm.
     """
@@ -36,50 +41,67 @@ class RenderedCase:
     affine: np.ndarray
     patient: Patient
     scanner: Scanner
+    protocol: Protocol
 
 
-def render(patient: Patient, grid: Grid, scanner: Scanner, noise_seed: int) -> RenderedCase:
-    """Render NCCT, maps and masks on one grid in the head's frame; see `render_ncct`."""
+def render(patient: Patient, grid: Grid, scanner: Scanner, protocol: Protocol, noise_seed: int) -> RenderedCase:
+    """Render NCCT, measured maps and masks on one grid in the head's frame.
+
+    ``noise_seed`` seeds all that differs between two scans of one head on one scanner by one protocol.
+    """
     scene = scene_of(patient)
     ncct, brain = render_ncct(scene, grid, scanner, noise_seed)
-    volumes = {"ncct": ncct, "brain": brain.astype(np.float32), **_maps(scene, grid, brain)}
-    volumes["valid"] = np.ones(grid.shape, dtype=np.float32)
-    return RenderedCase(volumes, grid.affine, patient, scanner)
+    maps = measured_maps(scene, grid, protocol, noise_seed)
+    volumes = {
+        "ncct": ncct,
+        **{name: getattr(maps, name) * brain for name in ("tmax", "cbf", "cbv", "mtt")},
+        "brain": brain.astype(np.float32),
+        "core": core_on(scene, grid, brain).astype(np.float32),
+        "valid": maps.valid.astype(np.float32),
+    }
+    return RenderedCase(volumes, grid.affine, patient, scanner, protocol)
 
 
-def _maps(scene: Scene, grid: Grid, brain: np.ndarray) -> dict[str, np.ndarray]:
-    fields = scene.haemodynamics
-    volumes = {name: np.zeros(grid.shape, dtype=np.float32) for name in ("tmax", "cbf", "core")}
+def core_on(scene: Scene, grid: Grid, brain: np.ndarray) -> np.ndarray:
+    """The infarcted tissue at voxel centres inside ``brain``, bool."""
+    core = np.zeros(grid.shape, dtype=bool)
     for planes in planes_of(scene.placement, grid, brain_only=True):
         at = np.nonzero(brain[planes.where])
         points = planes.centres(scene.placement, grid)[:, at[0], at[1], at[2]]
-        in_ventricle = sample(scene.tissue.ventricle, BRAIN, points) > 0.5
-        volumes["tmax"][planes.where][at] = np.where(in_ventricle, 0, sample(fields.tmax_expected_s, BRAIN, points))
-        volumes["cbf"][planes.where][at] = sample(fields.cbf, BRAIN, points)
-        volumes["core"][planes.where][at] = sample(fields.core, BRAIN, points) > 0.5
-    return volumes
+        core[planes.where][at] = sample(scene.haemodynamics.core, BRAIN, points) > 0.5
+    return core
 
 
-def render_native(patient: Patient, scanner: Scanner, noise_seed: int) -> RenderedCase:
+def whole_head(protocol: Protocol) -> Protocol:
+    """The protocol as if it covered the whole head."""
+    return replace(protocol, coverage_mm=WHOLE_HEAD_MM)
+
+
+def render_native(patient: Patient, scanner: Scanner, protocol: Protocol, noise_seed: int) -> RenderedCase:
     """Render on the scanner's own matrix, from below the foramen magnum to above the vertex."""
-    grid = native_grid(patient, scanner)
-    return render(patient, grid, scanner, noise_seed)
+    return render(patient, native_grid(patient, scanner), scanner, protocol, noise_seed)
 
 
 def render_on_model_grid(
-    seed: int, scanner: Scanner | None = None, *, change: Callable[[Patient], Patient] | None = None
+    seed: int,
+    scanner: Scanner | None = None,
+    protocol: Protocol | None = None,
+    *,
+    change: Callable[[Patient], Patient] | None = None,
 ) -> RenderedCase:
     """Draw and render a patient for training: `MODEL_GRID` centred on the brain, in whole slabs; RAS.
 
-    The scanner is drawn from the seed when it is None. ``change`` alters the patient that was drawn (a twin without a
-    clot, a curriculum's stronger sign); nothing else of the drawing depends on it.
+    Scanner and protocol (over the whole head) are drawn from the seed among those for training when they are None.
+    ``change`` alters the patient that was drawn (a twin without a clot, a curriculum's stronger sign); nothing else
+    of the drawing depends on it.
     """
     patient = draw_patient(seed)
     if change is not None:
         patient = change(patient)
     rng = stream(seed, "model grid")
-    drawn = sorted(name for name, s in SCANNERS.items() if s.training)[int(rng.integers(1 << 30)) % 3]
-    scanner = scanner if scanner is not None else SCANNERS[drawn]
+    scanners = sorted(name for name, s in SCANNERS.items() if s.training)
+    protocols = sorted(name for name, p in PROTOCOLS.items() if p.training)
+    drawn_scanner, drawn_protocol = scanners[rng.integers(len(scanners))], protocols[rng.integers(len(protocols))]
     low, high = brain_extent(patient)
     slabs = max(1, int(np.ceil((high[2] - low[2]) / MODEL_GRID.slab_mm)))
     step = np.array([MODEL_GRID.spacing_mm, MODEL_GRID.spacing_mm, MODEL_GRID.slab_mm])
@@ -87,5 +109,10 @@ def render_on_model_grid(
     affine = np.diag([*step, 1.0])
     centre = (low + high) / 2 + CENTRE_JITTER_MM * rng.standard_normal(3)
     affine[:3, 3] = centre - step * (np.array(shape) - 1) / 2
-    noise_seed = int(rng.integers(1 << 31))
-    return render(patient, Grid(shape, affine, MODEL_GRID.slab_mm), scanner, noise_seed)
+    return render(
+        patient,
+        Grid(shape, affine, MODEL_GRID.slab_mm),
+        scanner if scanner is not None else SCANNERS[drawn_scanner],
+        protocol if protocol is not None else whole_head(PROTOCOLS[drawn_protocol]),
+        noise_seed=int(rng.integers(1 << 31)),
+    )

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from perfusynth.phantom.ct.scanners import SCANNERS
+from perfusynth.phantom.ctp.protocols import PROTOCOLS
 from perfusynth.phantom.grid import Grid
 from perfusynth.phantom.head.pose import placement_of, template_coordinates
 from perfusynth.phantom.head.tissue import tissue_of
 from perfusynth.phantom.lattice import BRAIN, sample, stream
 from perfusynth.phantom.patient import Patient, draw_patient
-from perfusynth.phantom.render import RenderedCase, render, render_on_model_grid
+from perfusynth.phantom.render import RenderedCase, render, render_on_model_grid, whole_head
 
 #: A grid that is symmetric about the mid-plane of a head without rotation and offset.
 SYMMETRIC_SHAPE = (136, 164, 26)
@@ -50,7 +51,7 @@ def m1_left() -> Patient:
 def render_symmetric() -> Callable[[Patient], RenderedCase]:
     def draw(patient: Patient) -> RenderedCase:
         grid = Grid(SYMMETRIC_SHAPE, symmetric_affine(), 5.0)
-        return render(patient, grid, SCANNERS["standard_5mm"], noise_seed=7)
+        return render(patient, grid, SCANNERS["standard_5mm"], whole_head(PROTOCOLS["wide_160mm"]), noise_seed=7)
 
     return draw
 
