@@ -1,108 +1,199 @@
-"""Large arteries as tubes along poly-lines in MNI space, and the clot in the occluded one."""
+"""The inside of arteries and veins at any points: how much of each point is lumen, of which vessel, and clot."""
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+from perfusynth.phantom.arteries.branching import Tree
+from perfusynth.phantom.arteries.clot import clot_of
+from perfusynth.phantom.arteries.tree import tree_of
+from perfusynth.phantom.arteries.veins import veins_of
+from perfusynth.phantom.head.pose import Placement, placement_of
+from perfusynth.phantom.lattice import HEAD
 from perfusynth.phantom.patient import Patient
 
-#: Centre lines, MNI mm, for the right side (x > 0), and radii in mm [Rai]; the basilar artery is in the midline.
-CENTRE_LINES: dict[str, tuple[float, tuple[tuple[float, float, float], ...]]] = {
-    "ICA": (2.0, ((22, -12, -52), (16, -2, -38), (14, 8, -30), (13, 8, -22), (14, 4, -16))),
-    "M1": (1.55, ((14, 4, -16), (20, 5, -17), (28, 4, -17), (37, 5, -13))),
-    "M2-sup": (1.2, ((37, 5, -13), (41, 10, -4), (41, 8, 6), (42, -4, 16))),
-    "M2-inf": (1.2, ((37, 5, -13), (41, -4, -8), (42, -16, -2), (43, -28, 6))),
-    "A1": (1.1, ((14, 4, -16), (8, 10, -16), (2.5, 16, -14))),
-    "A2": (1.1, ((2.5, 16, -14), (2.5, 28, -8), (2.5, 36, 4), (2.5, 32, 18))),
-    "P2": (1.1, ((1, -12, -17), (9, -15, -16), (19, -24, -11), (21, -36, -7))),
-    "basilar": (1.6, ((0, -20, -50), (0, -14, -40), (0, -10, -30), (0, -12, -19))),
-}
-#: Width over which a tube's edge blends, mm (sub-sampling of a slab).
-EDGE_MM = 1.0
+#: Width over which a vessel's edge blends, mm: about that of a thin slice's pixel.
+EDGE_MM = 0.7
+#: The same for thick slabs of NCCT, mm.
+NCCT_EDGE_MM = 1.0
+#: Step at which the head's own stretching is measured, mm.
+STRETCH_STEP_MM = 3.0
+#: Vessels thinner than this are absent, mm.
+RADIUS_MIN_MM = 0.05
+#: How far around a vessel points are looked at is rounded up to a multiple of this, MNI mm.
+REACH_STEP_MM = 1.0
+#: Points of the template lie closer together in the head than in MNI mm by no more than this factor.
+SHRINKING = 0.8
 
 
 @dataclass(frozen=True, eq=False)
-class Tube:
-    """One straight piece: ends ``(3,)`` in MNI mm, radius in mm, HU that it adds to blood (0 when patent)."""
+class Lumen:
+    """The points that lie in vessels.
 
-    start: np.ndarray
-    end: np.ndarray
-    radius_mm: float
-    contrast_hu: float
+    Parameters
+    ----------
+    at
+        Indices of the points, ascending.
+    share
+        How much of the point is lumen, float32 0-1.
+    segment
+        Index of the vessel in its tree.
+    clot
+        How much of the point is clot, float32, at most ``share``.
+    """
 
-
-def _cut(points: np.ndarray, low_mm: float, high_mm: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Straight pieces of a poly-line between two distances along it."""
-    pieces, at = [], 0.0
-    for a, b in itertools.pairwise(points):
-        length = float(np.linalg.norm(b - a))
-        low, high = max(low_mm - at, 0.0), min(high_mm - at, length)
-        if high > low:
-            pieces.append((a + (b - a) * low / length, a + (b - a) * high / length))
-        at += length
-    return pieces
-
-
-def _line(name: str, sign: float) -> np.ndarray:
-    return np.asarray(CENTRE_LINES[name][1], dtype=float) * np.array([sign, 1.0, 1.0])
+    at: np.ndarray
+    share: np.ndarray
+    segment: np.ndarray
+    clot: np.ndarray
 
 
-def tubes(patient: Patient) -> list[Tube]:
-    """All arteries of one patient; the clot's pieces lie over the occluded artery and carry its contrast."""
-    found = []
-    for name, (radius, _) in CENTRE_LINES.items():
-        for sign in (0.0,) if name == "basilar" else (-1.0, 1.0):
-            line = _line(name, sign if sign else 1.0)
-            found += [Tube(a, b, radius, 0.0) for a, b in _cut(line, 0.0, np.inf)]
-    if patient.stroke.site in CENTRE_LINES and patient.stroke.clot_contrast_hu != 0:
-        line = _line(patient.stroke.site, -1.0 if patient.stroke.side == "left" else 1.0)
-        total = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
-        # ICA clots reach up to the terminus; others begin within the first half of the segment.
-        length = min(patient.stroke.clot_length_mm / float(np.mean(patient.head.scale)), total)
-        start = total - length if patient.stroke.site == "ICA" else patient.stroke.clot_start * (total - length)
-        radius = CENTRE_LINES[patient.stroke.site][0]
-        found += [Tube(a, b, radius, patient.stroke.clot_contrast_hu) for a, b in _cut(line, start, start + length)]
-    return found
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """All points of a tree's centre lines in one patient's head, ready to be searched.
+
+    ``metric`` ``(n, 3, 3)`` takes an offset from the point (MNI mm) into the living head (mm); ``tangent`` is a unit
+    vector there; ``back, forth`` the distances to the neighbours, mm; ``slope`` the change of radius per mm. ``near`` (bool, on `HEAD`)
+    are the voxels within reach of a vessel.
+    """
+
+    points: np.ndarray
+    segment: np.ndarray
+    share: np.ndarray
+    radius: np.ndarray
+    slope: np.ndarray
+    metric: np.ndarray
+    tangent: np.ndarray
+    back: np.ndarray
+    forth: np.ndarray
+    size: float
+    search: cKDTree
+    near: np.ndarray
+
+    @property
+    def widest(self) -> float:
+        """The largest radius, mm."""
+        return float(self.radius.max())
 
 
-def _inside(points: np.ndarray, tube: Tube, size: float) -> np.ndarray:
-    """Share 0-1 of the tube at MNI points ``(3, n)``; ``size`` is the patient's scale."""
-    axis = tube.end - tube.start
-    along = np.clip(((points - tube.start[:, None]) * axis[:, None]).sum(0) / max(float(axis @ axis), 1e-6), 0, 1)
-    nearest = tube.start[:, None] + axis[:, None] * along
-    distance = size * np.sqrt(((points - nearest) ** 2).sum(0))
-    return np.clip((tube.radius_mm - distance) / EDGE_MM + 0.5, 0, 1).astype(np.float32)
+def _samples(tree: Tree, placement: Placement, size: float) -> _Samples:
+    present = [k for k, s in enumerate(tree.segments) if s.radii_mm[0] > RADIUS_MIN_MM]
+    lines = [tree.segments[k] for k in present]
+    points = np.concatenate([s.points for s in lines]).astype(np.float32)
+    radius = np.concatenate([s.radii_mm for s in lines])
+    tangents = np.concatenate([np.gradient(s.points, axis=0) for s in lines])
+    first = np.zeros(len(points), dtype=bool)
+    first[np.cumsum([0] + [len(s.points) for s in lines[:-1]])] = True
+    last = np.roll(first, -1)
+    metric = _metric(placement, points)
+    towards = np.einsum("nij,nj->ni", metric, tangents)
+    step = np.linalg.norm(towards, axis=1)
+    tapering = np.concatenate([np.gradient(s.radii_mm) for s in lines]) / step
+    # Nearest by distance^2 - radius^2, so that a thick vessel is found before the thin one that leaves it.
+    lifted = np.sqrt(np.maximum(radius.max() ** 2 - radius**2, 0))
+    return _Samples(
+        points=points,
+        segment=np.repeat(present, [len(s.points) for s in lines]),
+        share=np.concatenate([np.linspace(0, 1, len(s.points)) for s in lines]).astype(np.float32),
+        radius=radius,
+        slope=tapering.astype(np.float32),
+        metric=metric,
+        tangent=(towards / step[:, None]).astype(np.float32),
+        back=np.where(first, 0, step).astype(np.float32),
+        forth=np.where(last, 0, step).astype(np.float32),
+        size=size,
+        search=cKDTree(np.column_stack([size * points, lifted])),
+        near=_near(points, radius / size),
+    )
+
+
+def _metric(placement: Placement, points: np.ndarray) -> np.ndarray:
+    """How the head stretches the template at MNI points ``(n, 3)``: ``(n, 3, 3)``, MNI mm to mm."""
+    centres = placement.to_head(points.T)
+    columns = []
+    for axis in range(3):
+        step = np.zeros((3, 1))
+        step[axis] = STRETCH_STEP_MM
+        ahead, behind = placement.to_template(centres + step), placement.to_template(centres - step)
+        columns.append((ahead - behind).T / (2 * STRETCH_STEP_MM))
+    return np.linalg.inv(np.stack(columns, axis=2)).astype(np.float32)
+
+
+def _near(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Voxels of `HEAD` (bool) within reach of centre lines ``(n, 3)`` with radii ``(n,)``, MNI mm."""
+    near = np.zeros(HEAD.shape, dtype=bool)
+    voxel = np.ravel_multi_index(tuple(np.round(HEAD.index(points.T)).astype(int)), HEAD.shape, mode="clip")
+    # Half a voxel's diagonal for rounding the sample, and again for rounding the points that will be asked for.
+    reach = (radius + NCCT_EDGE_MM) / SHRINKING + np.sqrt(3) * HEAD.step_mm
+    step = np.ceil(reach / REACH_STEP_MM).astype(int)
+    for size in np.unique(step):
+        cells = size * REACH_STEP_MM / HEAD.step_mm
+        span = np.arange(-int(cells), int(cells) + 1)
+        ball = np.stack([a.ravel() for a in np.meshgrid(span, span, span, indexing="ij")])
+        ball = ball[:, (ball**2).sum(axis=0) <= cells**2]
+        centre = np.stack(np.unravel_index(np.unique(voxel[step == size]), HEAD.shape))
+        where = (centre[:, :, None] + ball[:, None, :]).reshape(3, -1)
+        near.ravel()[np.ravel_multi_index(tuple(where), HEAD.shape, mode="clip")] = True
+    return near
+
+
+@lru_cache(maxsize=2)
+def _searchable(patient: Patient) -> tuple[_Samples, _Samples]:
+    """A patient's arteries and veins (about 0.1 s)."""
+    placement, size = placement_of(patient), float(np.mean(patient.head.scale))
+    return _samples(tree_of(patient), placement, size), _samples(veins_of(patient), placement, size)
+
+
+def _profile(distance: np.ndarray, radius: np.ndarray, edge_mm: float) -> np.ndarray:
+    """Share 0-1 of lumen by distance from the axis; its integral over the cross-section is that of the true disc."""
+    # A ramp of width ``edge`` about the radius adds edge^2/12 to radius^2; thin vessels become fainter cones.
+    edge = np.minimum(edge_mm, np.sqrt(3) * radius)
+    ramp = (np.sqrt(radius**2 - edge**2 / 12) - distance) / edge + 0.5
+    cone = 3 * radius**2 / edge_mm**2 * (1 - distance / edge_mm)
+    return np.clip(np.where(radius * np.sqrt(3) < edge_mm, cone, ramp), 0, 1)
+
+
+def lumen_at(points: np.ndarray, patient: Patient, *, veins: bool = False, edge_mm: float = EDGE_MM) -> Lumen:
+    """Arteries (or veins) at MNI points ``(3, n)``; an edge blends over ``edge_mm`` (at most `NCCT_EDGE_MM`)."""
+    samples = _searchable(patient.without_deficit())[1 if veins else 0]
+    index = [
+        ((points[k] - np.float32(HEAD.start[k])) * np.float32(1 / HEAD.step_mm) + np.float32(0.5)).astype(np.int32)
+        for k in range(3)
+    ]
+    flat = (index[0] * HEAD.shape[1] + index[1]) * HEAD.shape[2] + index[2]
+    at = np.flatnonzero(samples.near.ravel().take(flat, mode="clip"))
+    at = at[np.all([(index[k][at] >= 0) & (index[k][at] < HEAD.shape[k]) for k in range(3)], axis=0)]
+    query = np.zeros((len(at), 4))
+    query[:, :3] = points[:, at].T * samples.size
+    found, nearest = samples.search.query(query, distance_upper_bound=1.25 * (samples.widest + edge_mm))
+    at, nearest = at[np.isfinite(found)], nearest[np.isfinite(found)]
+    offset = np.einsum("nij,jn->ni", samples.metric[nearest], points[:, at] - samples.points[nearest].T)
+    along = (offset * samples.tangent[nearest]).sum(axis=1)
+    along = np.clip(along, -samples.back[nearest], samples.forth[nearest])
+    distance = np.linalg.norm(offset - along[:, None] * samples.tangent[nearest], axis=1)
+    radius = samples.radius[nearest] + samples.slope[nearest] * along
+    share = _profile(distance, radius, edge_mm)
+    inside = np.flatnonzero(share > 0)
+    at, nearest, share = at[inside], nearest[inside], share[inside].astype(np.float32)
+    segment = samples.segment[nearest]
+    clot = np.zeros_like(share)
+    if not veins:
+        for piece in clot_of(patient):
+            within = (segment == piece.segment) & (samples.share[nearest] >= piece.start)
+            clot = np.where(within & (samples.share[nearest] <= piece.end), share, clot)
+    return Lumen(at, share, segment, clot)
 
 
 def add_arteries(hu: np.ndarray, points: np.ndarray, patient: Patient) -> None:
-    """Put blood, then clots, into ``hu`` ``(n,)`` at MNI points ``(3, n)``, in place."""
-    size = float(np.mean(patient.head.scale))
-    low = np.array([-52.0, -46.0, -58.0])[:, None]
-    high = np.array([52.0, 44.0, 26.0])[:, None]
-    candidates = np.flatnonzero((points[2] > low[2]) & (points[2] < high[2]))
-    local = points[:, candidates]
-    candidates = candidates[((local > low) & (local < high)).all(axis=0)]
-    if not len(candidates):
-        return
-    local = points[:, candidates]
-    blood = np.zeros(len(candidates), dtype=np.float32)
-    clot = np.zeros(len(candidates), dtype=np.float32)
-    for tube in tubes(patient):
-        margin = (tube.radius_mm + EDGE_MM) / size
-        near = np.ones(len(candidates), dtype=bool)
-        for axis in (2, 1, 0):
-            lo = min(tube.start[axis], tube.end[axis]) - margin
-            hi = max(tube.start[axis], tube.end[axis]) + margin
-            near &= (local[axis] > lo) & (local[axis] < hi)
-        at = np.flatnonzero(near)
-        if not len(at):
-            continue
-        share = _inside(local[:, at], tube, size)
-        if tube.contrast_hu:
-            clot[at] = np.maximum(clot[at], share)
-        else:
-            blood[at] = np.maximum(blood[at], share)
-    before = hu[candidates]
-    filled = before + blood * (np.float32(patient.attenuation.blood_hu) - before)
-    hu[candidates] = filled + np.float32(patient.stroke.clot_contrast_hu) * clot
+    """Put the blood of arteries and veins, then the clot, into ``hu`` ``(n,)`` at MNI points ``(3, n)``, in place."""
+    blood_hu = np.float32(patient.attenuation.blood_hu)
+    found: Mapping[bool, Lumen] = {
+        veins: lumen_at(points, patient, veins=veins, edge_mm=NCCT_EDGE_MM) for veins in (True, False)
+    }
+    for lumen in found.values():
+        hu[lumen.at] += lumen.share * (blood_hu - hu[lumen.at])
+    # Last, and alone: with a contrast of 0 this adds exact zeros, so that the twin is bit-identical.
+    hu[found[False].at] += np.float32(patient.stroke.clot_contrast_hu) * found[False].clot
