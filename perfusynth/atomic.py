@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
@@ -10,11 +13,21 @@ def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
 
     ``mode`` is the file's permissions, from the first byte on never wider; ``None`` follows the user's umask.
     """
+    with replacing(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """Yield a file that takes ``path``'s place when the block ends well, and leaves nothing when it does not.
+
+    ``mode`` as of `write_bytes`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner reads.

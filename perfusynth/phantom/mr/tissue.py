@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from perfusynth.phantom.head.atlas import atlas
 from perfusynth.phantom.lattice import BRAIN
 from perfusynth.phantom.scene import Scene
 
@@ -22,7 +21,7 @@ class Relaxation:
 
 
 #: Relaxation of each compartment at 1.5 T (textbook values, rounded [d]). ``changed_white`` is the white matter that
-#: CT shows as hypodense, ``gliosis`` the rim of an old infarct, ``fluid`` CSF and an old infarct's cavity.
+#: CT shows as hypodense, ``gliosis`` the rim of an old infarct and what is left in it, ``fluid`` CSF and cavities.
 RELAXATION: dict[str, Relaxation] = {
     "cortex": Relaxation(0.82, 1000.0, 95.0),
     "deep_grey": Relaxation(0.80, 900.0, 85.0),
@@ -41,21 +40,22 @@ GLIOSIS_RIM_MM = 3.0
 def compartments(scene: Scene) -> Mapping[str, np.ndarray]:
     """Fraction of each compartment of `RELAXATION` on `BRAIN`, float32 0-1; they sum to 1."""
     tissue = scene.tissue
-    cavity = np.maximum(tissue.lacune, tissue.old_infarct)
-    rim = np.zeros(BRAIN.shape, dtype=np.float32)
-    if cavity.any():
-        rim = ndimage.gaussian_filter(cavity, GLIOSIS_RIM_MM / BRAIN.step_mm)
-        rim = np.clip(rim * np.float32(2.0), 0, 1) * (1 - cavity)
-    left = (1 - cavity) * (1 - rim)
-    deep = atlas().deep_grey
+    scar = np.maximum(tissue.lacune, tissue.old_infarct)
+    halo = np.zeros(BRAIN.shape, dtype=np.float32)
+    if scar.any():
+        # Twice the blurred scar: what is left of the tissue inside it is gliotic, too.
+        halo = np.clip(2 * ndimage.gaussian_filter(scar, GLIOSIS_RIM_MM / BRAIN.step_mm), 0, 1)
+    solid = 1 - tissue.lacune
+    healthy = solid * (1 - halo)
     changed = np.minimum(tissue.hypodense_white, tissue.white)
+    swollen = scene.haemodynamics.swelling * (tissue.csf - tissue.ventricle)  # cortex that fills sulci
     return {
-        "cortex": tissue.grey * (1 - deep) * left,
-        "deep_grey": tissue.grey * deep * left,
-        "white": (tissue.white - changed) * left,
-        "changed_white": changed * left,
-        "gliosis": (1 - tissue.csf) * rim,
-        "fluid": tissue.csf * (1 - cavity) + cavity,
+        "cortex": tissue.grey * (1 - tissue.deep_grey) * healthy + swollen * solid,
+        "deep_grey": tissue.grey * tissue.deep_grey * healthy,
+        "white": (tissue.white - changed) * healthy,
+        "changed_white": changed * healthy,
+        "gliosis": (1 - tissue.csf) * solid * halo,
+        "fluid": (tissue.csf - swollen) * solid + tissue.lacune,
     }
 
 
@@ -78,7 +78,7 @@ def mixed(scene: Scene, signals: Mapping[str, float], lesion: Mapping[str, np.nd
     share = scene.haemodynamics.core[at]
     for name, factor in lesion.items():
         total[at] += np.float32(signals[name]) * parts[name][at] * share * (factor - 1)
-    return total
+    return total * (1 - scene.tissue.calcification)  # chalk gives no signal
 
 
 def lesion_voxels(scene: Scene) -> tuple[np.ndarray, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 from perfusynth.phantom.lattice import clipped_normal, stream
 
 #: ADC, 1e-6 mm2/s (mean, SD between patients), of cortex, deep grey and white matter [Hel, AJNR 21:1078]. Of pure
-#: tissue: 890, 750 and 700 are what CSF in the voxels makes of 800, 742 and 694 at 1.8 x 1.8 x 5 mm (measured).
-ADC_CORTEX, ADC_DEEP_GREY, ADC_WHITE = (800.0, 40.0), (742.0, 30.0), (694.0, 30.0)
+#: tissue: 890, 750 and 700 are what CSF in the voxels makes of 855, 742 and 694 at 1.8 x 1.8 x 5 mm (measured).
+ADC_CORTEX, ADC_DEEP_GREY, ADC_WHITE = (855.0, 40.0), (742.0, 30.0), (694.0, 30.0)
 #: SD between patients of the lesion's ADC ratio about its time course [d].
 LESION_ADC_SD = 0.06
 #: Time after onset at which a lesion's FLAIR ratio passes `FLAIR_POSITIVE`: median h, SD of the logarithm. Fitted so

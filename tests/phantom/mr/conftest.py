@@ -31,7 +31,9 @@ def is_large_infarct(patient: Patient) -> bool:
 @pytest.fixture(scope="session")
 def pair() -> Pair:
     patient = next(p for p in map(draw_patient, range(10_000)) if is_large_infarct(p))
-    patient = patient.with_head(old_infarcts=(), lacunes=((-22.0, 5.0, 8.0, 5.0),), white_matter_hypodensity=0.9)
+    patient = patient.with_head(
+        old_infarcts=((32.0, -76.0, -48.0, 25.0),), lacunes=((-22.0, 5.0, 8.0, 5.0),), white_matter_hypodensity=0.9
+    )
     patient = patient.with_stroke(onset_to_imaging_h=9.0, swelling=0.0)
     return Pair(scene_of(patient), scene_of(patient.without_deficit()), native_mr_grid(patient, "dwi"))
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from perfusynth.phantom.head.atlas import atlas
 from perfusynth.phantom.mr.dwi import noise_free_diffusion, noise_sd, render_adc, render_dwi
 from perfusynth.phantom.mr.flair import flair_ratio, noise_free_flair, render_flair
 from perfusynth.phantom.mr.images import native_mr_grid, rician
@@ -15,11 +14,11 @@ from perfusynth.phantom.scene import scene_of
 
 def test_adc_of_normal_tissue_is_as_published(share_on):
     found = []
-    for seed in range(4):
+    for seed in range(3):
         patient = draw_patient(seed).without_deficit()
         scene = scene_of(patient)
         grid = native_mr_grid(patient, "dwi")
-        adc, parts, deep = render_adc(scene, grid), compartments(scene), atlas().deep_grey
+        adc, parts, deep = render_adc(scene, grid), compartments(scene), scene.tissue.deep_grey
         cortex, basal, white = (
             share_on(scene, grid, field)
             for field in (scene.tissue.grey * (1 - deep), parts["deep_grey"], parts["white"])
@@ -36,7 +35,7 @@ def test_an_infarct_is_dark_on_adc_and_bright_on_the_trace_image(pair, share_on)
     ratio = (render_adc(pair.ill, pair.grid) / np.maximum(render_adc(pair.twin, pair.grid), 1))[solid].mean()
     assert 0.5 < ratio < 0.8
     trace, normal = (noise_free_diffusion(s, pair.grid, 1000.0) for s in (pair.ill, pair.twin))
-    assert (trace / normal)[solid].min() > 1.05
+    assert (trace[solid] / normal[solid]).min() > 1.05
 
 
 def test_beyond_the_infarct_mr_is_that_of_the_twin(pair, share_on):
@@ -54,7 +53,7 @@ def test_t2_shines_through_when_the_adc_is_normal_again(pair, share_on):
     assert adc == pytest.approx(1.0, abs=0.12)
     expected = flair_ratio(patient) ** (patient.mr.dwi_te_ms / patient.mr.flair_te_ms)
     assert expected > 1.2
-    assert (trace / normal)[solid].mean() == pytest.approx(expected, rel=0.1)
+    assert (trace[solid] / normal[solid]).mean() == pytest.approx(expected, rel=0.1)
 
 
 def test_flair_ratio_is_measured_as_drawn(pair, share_on):
@@ -71,7 +70,7 @@ def test_flair_nulls_csf_and_shows_old_disease_bright(pair, share_on):
     )
     ventricle = np.median(image[share_on(pair.twin, pair.grid, pair.twin.tissue.ventricle) > 0.98])
     cavity = image[share_on(pair.twin, pair.grid, pair.twin.tissue.lacune) > 0.9].mean()
-    rim = image[share_on(pair.twin, pair.grid, parts["gliosis"]) > 0.5].mean()
+    rim = np.median(image[share_on(pair.twin, pair.grid, parts["gliosis"]) > 0.5])
     assert ventricle < 0.05 * white
     assert 1.1 < grey / white < 1.6
     assert changed > 1.2 * white
