@@ -83,8 +83,11 @@ class _Nominal:
     on_surface: np.ndarray
 
 
-def _smooth_line(control: np.ndarray, surface: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a spline through ``control``, about `STEP_MM` apart, and their share 0-1 of lying on the surface."""
+def _smooth_line(control: np.ndarray, surface: int | None, at_root: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a spline through ``control``, about `STEP_MM` apart, and their share 0-1 of lying on the surface.
+
+    The share rises from that at the parent, ``at_root``, to 1 at the control point ``surface``.
+    """
     chord = np.linalg.norm(np.diff(control, axis=0), axis=1)
     knots = np.concatenate([[0.0], np.cumsum(np.sqrt(chord))])
     spline = CubicSpline(knots, control, bc_type="natural")
@@ -94,7 +97,7 @@ def _smooth_line(control: np.ndarray, surface: int | None) -> tuple[np.ndarray, 
     at = np.interp(np.linspace(0, length[-1], count), length, fine)
     if surface is None:
         return spline(at), np.zeros(count)
-    return spline(at), np.interp(at, [knots[surface], knots[surface + 1]], [0.0, 1.0])
+    return spline(at), np.interp(at, [knots[surface - 1], knots[surface]], [at_root, 1.0])
 
 
 @lru_cache(maxsize=2)
@@ -107,13 +110,13 @@ def nominal(courses: tuple[Course, ...], labels: tuple[tuple[str, int], ...]) ->
         for side in ("midline",) if course.midline else ("left", "right"):
             sign = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0])
             control = np.asarray(course.through, dtype=float) * sign
-            surface = course.surface
-            parent = -1
+            parent, at_root = -1, 0.0
             if course.parent is not None:
                 parent = Tree(tuple(segments)).index(course.parent, "right" if side == "midline" else side)
                 line = segments[parent].points
-                control = np.vstack([line[round(course.at * (len(line) - 1))], control])
-            points, surface_share = _smooth_line(control, surface)
+                root = round(course.at * (len(line) - 1))
+                control, at_root = np.vstack([line[root], control]), float(on_surface[parent][root])
+            points, surface_share = _smooth_line(control, course.surface, at_root)
             points = onto_surface(points, surface_share)
             radii = np.linspace(*course.diameters_mm, len(points)) / 2
             segments.append(

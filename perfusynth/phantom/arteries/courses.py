@@ -45,7 +45,7 @@ class Course:
     diameters_mm
         At both ends.
     surface
-        Control point from which on the vessel lies on the brain's surface (None: nowhere).
+        Control point (the parent's is 0) from which on the vessel lies on the brain's surface (None: nowhere).
     supplies
         The territory whose tissue it feeds (None: none of its own).
     midline

@@ -25,6 +25,8 @@ STRETCH_STEP_MM = 3.0
 RADIUS_MIN_MM = 0.05
 #: How far around a vessel points are looked at is rounded up to a multiple of this, MNI mm.
 REACH_STEP_MM = 1.0
+#: Points that are looked up at once.
+SEARCH_POINTS = 100_000
 #: Points of the template lie closer together in the head than in MNI mm by no more than this factor.
 SHRINKING = 0.8
 
@@ -56,8 +58,8 @@ class _Samples:
     """All points of a tree's centre lines in one patient's head, ready to be searched.
 
     ``metric`` ``(n, 3, 3)`` takes an offset from the point (MNI mm) into the living head (mm); ``tangent`` is a unit
-    vector there; ``back, forth`` the distances to the neighbours, mm; ``slope`` the change of radius per mm. ``near`` (bool, on `HEAD`)
-    are the voxels within reach of a vessel.
+    vector there; ``back, forth`` the distances to the neighbours, mm; ``slope`` the change of radius per mm; ``near``
+    (bool, on `HEAD`) the voxels within reach of a vessel.
     """
 
     points: np.ndarray
@@ -156,16 +158,22 @@ def _profile(distance: np.ndarray, radius: np.ndarray, edge_mm: float) -> np.nda
     return np.clip(np.where(radius * np.sqrt(3) < edge_mm, cone, ramp), 0, 1)
 
 
+def _near_points(points: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Indices of the MNI points ``(3, n)`` that lie in voxels ``near`` of `HEAD`; in pieces that stay in the cache."""
+    found = [np.zeros(0, dtype=np.intp)]
+    for first in range(0, points.shape[1], SEARCH_POINTS):
+        voxel = np.floor(HEAD.index(points[:, first : first + SEARCH_POINTS]) + np.float32(0.5)).astype(np.int32)
+        flat = (voxel[0] * HEAD.shape[1] + voxel[1]) * HEAD.shape[2] + voxel[2]
+        at = np.flatnonzero(near.ravel().take(flat, mode="clip"))
+        inside = ((voxel[:, at] >= 0) & (voxel[:, at] < np.array(HEAD.shape)[:, None])).all(axis=0)
+        found.append(first + at[inside])
+    return np.concatenate(found)
+
+
 def lumen_at(points: np.ndarray, patient: Patient, *, veins: bool = False, edge_mm: float = EDGE_MM) -> Lumen:
     """Arteries (or veins) at MNI points ``(3, n)``; an edge blends over ``edge_mm`` (at most `NCCT_EDGE_MM`)."""
     samples = _searchable(patient.without_deficit())[1 if veins else 0]
-    index = [
-        ((points[k] - np.float32(HEAD.start[k])) * np.float32(1 / HEAD.step_mm) + np.float32(0.5)).astype(np.int32)
-        for k in range(3)
-    ]
-    flat = (index[0] * HEAD.shape[1] + index[1]) * HEAD.shape[2] + index[2]
-    at = np.flatnonzero(samples.near.ravel().take(flat, mode="clip"))
-    at = at[np.all([(index[k][at] >= 0) & (index[k][at] < HEAD.shape[k]) for k in range(3)], axis=0)]
+    at = _near_points(points, samples.near)
     query = np.zeros((len(at), 4))
     query[:, :3] = points[:, at].T * samples.size
     found, nearest = samples.search.query(query, distance_upper_bound=1.25 * (samples.widest + edge_mm))

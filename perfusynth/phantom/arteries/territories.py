@@ -24,8 +24,8 @@ BORDER_MM = 3.0
 STRENGTH_SD = 0.10
 #: Reach of each territory's branches, relative: distances are divided by it [d, fitted to published volumes].
 REACH = {
-    "MCA-sup": 1.15,
-    "MCA-inf": 1.12,
+    "MCA-sup": 1.09,
+    "MCA-inf": 1.08,
     "LSA": 1.08,
     "ACA": 1.06,
     "PCA": 1.38,

@@ -40,8 +40,9 @@ VEINS: tuple[Course, ...] = (
         "transverse sinus",
         "sigmoid sinus",
         1.0,
-        ((52, -74, -24), (38, -88, -21), (20, -97, -17), (0, -98, -13)),
+        ((52, -74, -24), (38, -87, -21), (20, -94, -17), (0, -94, -12)),
         (7.0, 7.0),
+        surface=1,
     ),
     Course(
         "superior sagittal sinus",

@@ -66,9 +66,11 @@ def onto_surface(points: np.ndarray, share: np.ndarray) -> np.ndarray:
     if not len(moving):
         return points
     target = points[moving].T.astype(np.float32)
+    low, high = (np.array([axis.ravel()[end] for axis in BRAIN.axes()])[:, None] for end in (0, -1))
     for _ in range(PROJECTION_STEPS):
+        target = np.clip(target, low, high)
         gradient = np.stack([sample(g, BRAIN, target) for g in _depth_gradient()])
-        excess = sample(atlas().depth, BRAIN, target, outside=SURFACE_DEPTH_MM) - SURFACE_DEPTH_MM
+        excess = sample(atlas().depth, BRAIN, target) - SURFACE_DEPTH_MM
         target = target - gradient * (excess / np.maximum((gradient**2).sum(axis=0), 0.25))
     result = points.copy()
     result[moving] += share[moving, None] * (target.T - points[moving])
