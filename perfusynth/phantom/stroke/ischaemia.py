@@ -22,11 +22,11 @@ TERRITORY_SHARE_MAX = 0.80
 #: Relative CBF that separates flow core and penumbra (between core 0.19 and doomed penumbra 0.34 [Schae]).
 RCBF_CORE = 0.31
 #: Flow against its order: relative CBF at volumes in multiples of that of Tmax > 6 s (outside it) [d], ...
-RIM_RCBF = ((DELAY_RATIO, 1.0), (TMAX4_RATIO, 0.84), (1.0, 0.60))
+RIM_RCBF = ((DELAY_RATIO, 1.0), (TMAX4_RATIO, 0.84), (1.0, 0.58))
 #: ... between Tmax > 6 s (0) and the flow core (1): surviving 0.46, doomed 0.34 [Schae], ...
-PENUMBRA_RCBF = ((0.35, 0.51), (0.75, 0.43))
+PENUMBRA_RCBF = ((0.35, 0.52), (0.80, 0.455))
 #: ... and inside the flow core, by share of its volume; mean about 0.16.
-CORE_RCBF = ((1.0, RCBF_CORE), (0.75, 0.21), (0.40, 0.13), (0.0, 0.04))
+CORE_RCBF = ((1.0, RCBF_CORE), (0.80, 0.16), (0.45, 0.08), (0.0, 0.02))
 #: Flow behind a chronic occlusion stays above this [d; CBV normal, cICA].
 CHRONIC_RCBF_MIN = 0.72
 #: CBV of healthy grey and white matter, mL/100 g [Manh].
@@ -47,6 +47,9 @@ CORE_WIDTH, SHAPE_WIDTH_MM = 0.05, 3.0
 SHAPE_SCALE = 1.0
 #: Weight of net water uptake: 1 at relative CBF <= 0.15, 0 at >= 0.45 [d].
 NWU_RCBF_FULL, NWU_RCBF_NONE = 0.15, 0.45
+#: Mean of that weight over the infarct that low flow shows (measured, inverse), so that its mean uptake is the one
+#: drawn; and the largest uptake, %: oedema down to about 20 HU [d].
+NWU_GAIN, NWU_MAX_PERCENT = 1.35, 40.0
 #: Reperfused tissue: excess of flow and of blood volume where flow had stopped, and earlier arrival, s [d].
 LUXURY_FLOW, LUXURY_CBV, LUXURY_EARLIER_S = 0.40, 0.30, 0.2
 #: Seizure: rise of CBV relative to that of CBF, and earlier arrival, s [d].
@@ -154,7 +157,8 @@ def perfusion_at(
             core = np.clip((_core_score(patient, order, late, before) - levels.core) / width + 0.5, 0, 1)
             core = (core * (order.severity > 0)).astype(np.float32)
             weight = np.clip((NWU_RCBF_NONE - before) / (NWU_RCBF_NONE - NWU_RCBF_FULL), 0, 1)
-            water = np.float32(stroke.nwu_percent) * weight * core * np.clip(tissue, 0, 1)
+            uptake = np.minimum(NWU_GAIN * stroke.nwu_percent * weight, NWU_MAX_PERCENT)
+            water = uptake * core * np.clip(tissue, 0, 1)
         rcbv_grey, rcbv_white = (np.interp(before, RCBV_AT, curve) for curve in (RCBV_GREY, RCBV_WHITE))
         stopped, shut = 1 - before, 1 - order.reopened
         rcbf = shut * before + order.reopened * (1 + LUXURY_FLOW * stopped)
