@@ -20,9 +20,10 @@ from perfusynth.phantom.head.traits import Anatomy
 from perfusynth.phantom.lattice import BRAIN, HEAD, Lattice
 from perfusynth.public_data import public_data
 
-#: Closing that fills sulci and fissures of the brain mask into one cavity, mm: little below ``CLOSING_Z`` and off the
-#: midline, so that the petrous notches stay bone; much above, so that cisterns and the interhemispheric fissure fill.
-CLOSING_LOW_MM, CLOSING_HIGH_MM, CLOSING_Z, CLOSING_MIDDLE_X = 7.0, 18.0, -14.0, 26.0
+#: Closing that fills sulci and fissures of the brain mask into one cavity, mm: little at the base, so that the petrous
+#: notches stay bone; much above ``CLOSING_Z`` and in the box of the basal cisterns (|x|, y, z in MNI mm).
+CLOSING_LOW_MM, CLOSING_HIGH_MM, CLOSING_Z = 6.0, 18.0, -12.0
+CISTERNS = ((0.0, 20.0), (-50.0, 24.0), (-44.0, -8.0))
 #: Smoothing of the cavity's surface in the skull base and in the calvaria, mm, and MNI z between which it changes.
 SURFACE_SIGMA_BASE_MM, SURFACE_SIGMA_VAULT_MM, VAULT_Z = 2.0, 5.0, (-18.0, 0.0)
 #: Lower end of the brain, MNI z in mm: the foramen magnum.
@@ -97,22 +98,25 @@ def _older_adult_ct_priors() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 hint="Fetch the public data scct_template_priors again.",
                 code="missing_file",
             )
-        image = nib.load(path)
+        image = nib.nifti1.load(path)
         priors.append((np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine)))
     grey, white = (_resample(image, affine, BRAIN) for image, affine in priors[:2])
-    brain = _resample(sum(image for image, _ in priors), priors[0][1], HEAD) > 0.5
+    brain = _resample(np.sum([image for image, _ in priors], axis=0), priors[0][1], HEAD) > 0.5
     return grey, white, brain
 
 
 def _cavity(brain: np.ndarray) -> np.ndarray:
     """Signed distance (mm, `HEAD`) to the filled brain's surface, smooth where the skull is."""
-    x, _, z = HEAD.axes()
+    x, y, z = HEAD.axes()
+    cisterns = np.ones(HEAD.shape, dtype=bool)
+    for axis, (least, most) in zip((np.abs(x), y, z), CISTERNS, strict=True):
+        cisterns &= (axis >= least) & (axis <= most)
     away = ndimage.distance_transform_edt(~brain) * HEAD.step_mm
     low, high = (
         ndimage.distance_transform_edt(away <= radius) * HEAD.step_mm > radius
         for radius in (CLOSING_LOW_MM, CLOSING_HIGH_MM)
     )
-    filled = ndimage.binary_fill_holes(brain | low | (high & ((z > CLOSING_Z) | (np.abs(x) < CLOSING_MIDDLE_X))))
+    filled = ndimage.binary_fill_holes(brain | low | (high & ((z > CLOSING_Z) | cisterns)))
     distance = ndimage.distance_transform_edt(~filled) - ndimage.distance_transform_edt(filled)
     distance = distance.astype(np.float32) * HEAD.step_mm
     base, vault = (

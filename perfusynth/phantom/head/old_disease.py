@@ -22,7 +22,8 @@ RIM_GRADE = 0.8
 
 def _ball(centre: tuple[float, float, float], radius_mm: float) -> tuple[tuple[slice, slice, slice], np.ndarray]:
     """A ball's share 0-1 of the voxels of a box of `BRAIN`, and that box."""
-    box, squared = [], np.float32(0.0)
+    box: list[slice] = []
+    squared = np.zeros(1, dtype=np.float32)
     for axis, (start, n, at) in enumerate(zip(BRAIN.start, BRAIN.shape, centre, strict=True)):
         low = max(0, int((at - radius_mm - start) / BRAIN.step_mm) - 1)
         high = min(n, int((at + radius_mm - start) / BRAIN.step_mm) + 3)
@@ -52,9 +53,7 @@ def calcification(patient: Patient) -> np.ndarray:
     return found
 
 
-def hypodense_white(
-    patient: Patient, ventricle_mm: np.ndarray, white: np.ndarray, defect: np.ndarray
-) -> np.ndarray:
+def hypodense_white(patient: Patient, ventricle_mm: np.ndarray, white: np.ndarray, defect: np.ndarray) -> np.ndarray:
     """Hypodense white matter (fraction times grade) on `BRAIN`: around the ventricles, in patches, around old infarcts.
 
     ``ventricle_mm`` is the distance to the patient's ventricles, ``white`` his white matter, ``defect`` old infarcts.

@@ -26,14 +26,14 @@ PATTERN_DEPTH_MM = (20.0, 32.0)
 #: Strength of the pattern in the cerebellum, and the region below which it lies: z at the midline and slope with |x|.
 FOLIA_STRENGTH, CEREBELLUM_Y, CEREBELLUM_Z = 0.45, -30.0, -18.0
 #: Quantile of CSF outside the ventricles: shift at atrophy 0 and over the whole range of atrophy (0 to 1), SD.
-ATROPHY_SHIFT = (-0.35, 1.15)
+ATROPHY_SHIFT = (-0.25, 1.35)
 #: Steepness of the borders of grey and white matter where there is no individual pattern.
 DEEP_SHARPNESS = 1.6
 #: By how much the lateral ventricles are wider than the template's, mm: at size 0, at size 1.
 VENTRICLE_WIDENING_MM = (-1.0, 5.5)
 #: Shares of that for the third ventricle, the fourth, the temporal horns.
 THIRD_SHARE, FOURTH_SHARE = 0.45, 0.15
-#: Distance over which tissue yields to a wider ventricle, mm; local variation of the widening (relative), its sigma, mm.
+#: Distance over which tissue yields to a wider ventricle, mm; local variation of the widening (relative), sigma, mm.
 YIELD_MM, WIDENING_VARIATION, WIDENING_SIGMA_MM = 15.0, 0.3, 12.0
 #: Smoothness of the ventricular border, mm.
 VENTRICLE_EDGE_MM = 1.6
@@ -169,7 +169,7 @@ def _pattern(patient: Patient, t: _Template) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _share(quantile: np.ndarray, pattern: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Fractions whose mean over patterns (normal, SD 1) is what the quantile says, and which are as crisp as it gets."""
+    """Crisp fractions whose mean over patterns (normal, SD 1) is what the quantile says."""
     spread = np.sqrt(strength**2 + np.float32(BORDER**2))
     sharp = 1 + (DEEP_SHARPNESS - 1) * (1 - strength)
     return special.ndtr((strength * pattern + quantile * spread * sharp) / np.float32(BORDER)).astype(np.float32)

@@ -19,7 +19,7 @@ HeadFinding = Literal["none", "haemorrhage", "tumour", "craniotomy", "metal"]
 HYPODENSE_SHARE, LACUNE_SHARE = 0.30, 0.30
 #: Factor on these shares (and on that of old infarcts) per decade beyond 70 years [d].
 SHARE_PER_DECADE = 1.25
-#: Share of patients with an old cortical infarct at 70 years [d]; its volume in mL: median, SD of the logarithm, limits.
+#: Share of patients with an old cortical infarct at 70 years [d]; its mL: median, SD of the logarithm, limits.
 OLD_INFARCT_SHARE, OLD_INFARCT_ML = 0.08, (14.0, 0.7, 3.0, 60.0)
 #: Where old infarcts lie: MNI mm at the cortex of the right side, and relative frequency: four branches of the middle,
 #: two of the posterior and one of the anterior cerebral artery, cerebellum [d].
