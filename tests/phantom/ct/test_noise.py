@@ -33,7 +33,7 @@ def test_a_1_mm_slice_is_noisier_by_the_root_of_its_thickness(rng: np.random.Gen
     assert native(SCANNERS["thin_1mm"], rng, 10).std() == pytest.approx(8.0, abs=0.6)
 
 
-@pytest.mark.parametrize("name", [name for name in SCANNERS if name != "standard_5mm"])
+@pytest.mark.parametrize("name", [s.name for s in SCANNERS.values() if s.name != "standard_5mm" and not s.tilt_deg])
 def test_model_grid_noise_is_what_averaging_native_noise_gives(rng: np.random.Generator, name: str):
     scanner = SCANNERS[name]
     step, spacing, target = (
