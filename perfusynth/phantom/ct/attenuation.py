@@ -14,7 +14,7 @@ HU_PER_NWU_GREY, HU_PER_NWU_WHITE = 0.38, 0.29
 #: Darkening of hypodense white matter at grade 1, HU [d].
 HYPODENSE_HU = -7.0
 #: HU of dura, of what is left of an old infarct above CSF, and of calcification [d].
-DURA_HU, SCAR_ABOVE_CSF_HU, CALCIFICATION_HU = 52.0, 4.0, 150.0
+DURA_HU, SCAR_ABOVE_CSF_HU, CALCIFICATION_HU = 52.0, 4.0, 250.0
 #: Smoothness of the disease-independent left-right field, mm.
 LEFT_RIGHT_SIGMA_MM = 13.0
 #: Makes up for what smoothing by 10 mm takes from the field (measured).
@@ -44,7 +44,7 @@ def water_uptake_hu(tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
 
 def swelling_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
     """Change of HU on `BRAIN` where swollen cortex fills sulci, >= 0."""
-    filled = getattr(fields, "swelling", np.float32(0)) * (tissue.csf - tissue.ventricle)
+    filled = fields.swelling * (tissue.csf - tissue.ventricle)
     return (filled * np.float32(patient.attenuation.grey_hu - patient.attenuation.csf_hu)).astype(np.float32)
 
 
@@ -58,20 +58,21 @@ def beam_hardening_hu(patient: Patient) -> np.ndarray:
     profile = ndimage.gaussian_filter(white, [sigma / BRAIN.step_mm for sigma in STREAK_SIGMA_MM])
     streaks = np.float32(patient.attenuation.streak_hu) * profile / profile.std()
     hu += streaks[None] * along * np.exp(-(((z - cz) / (STREAK_HEIGHT * wz)) ** 2)) * sideways
-    return hu + patient.attenuation.cupping_hu * np.exp(np.minimum(atlas().depth, 0) / np.float32(CUPPING_DEPTH_MM))
+    depth = atlas(patient.head.anatomy).depth
+    return hu + patient.attenuation.cupping_hu * np.exp(np.minimum(depth, 0) / np.float32(CUPPING_DEPTH_MM))
 
 
 def intracranial_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics, *, beam_hardening: float) -> np.ndarray:
     """HU on `BRAIN` without vessels and noise, float32; CSF beyond the brain's surface."""
     traits = patient.attenuation
-    grey_hu = traits.grey_hu + atlas().deep_grey * np.float32(traits.deep_grey_hu - traits.grey_hu)
+    grey_hu = traits.grey_hu + tissue.deep_grey * np.float32(traits.deep_grey_hu - traits.grey_hu)
     hu = tissue.grey * grey_hu + tissue.white * np.float32(traits.white_hu) + tissue.csf * np.float32(traits.csf_hu)
     hu += HYPODENSE_HU * tissue.hypodense_white
     hu += TEXTURE_HU * smooth_field(stream(patient.seed, "texture"), BRAIN, TEXTURE_SIGMA_MM) * (1 - tissue.csf)
     for share, value in (
-        (np.maximum(tissue.lacune, getattr(tissue, "old_infarct", np.float32(0))), traits.csf_hu + SCAR_ABOVE_CSF_HU),
-        (getattr(tissue, "dura", np.float32(0)), DURA_HU),
-        (getattr(tissue, "calcification", np.float32(0)), CALCIFICATION_HU),
+        (np.maximum(tissue.lacune, tissue.old_infarct), traits.csf_hu + SCAR_ABOVE_CSF_HU),
+        (tissue.dura, DURA_HU),
+        (tissue.calcification, CALCIFICATION_HU),
     ):
         hu += share * (np.float32(value) - hu)
     hu += left_right_field(patient)
