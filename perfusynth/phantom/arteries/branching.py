@@ -118,7 +118,8 @@ def nominal(courses: tuple[Course, ...], labels: tuple[tuple[str, int], ...]) ->
                 control, at_root = np.vstack([line[root], control]), float(on_surface[parent][root])
             points, surface_share = _smooth_line(control, course.surface, at_root)
             points = onto_surface(points, surface_share)
-            radii = np.linspace(*course.diameters_mm, len(points)) / 2
+            nodes = np.linspace(0, 1, len(course.diameters_mm))
+            radii = np.interp(np.linspace(0, 1, len(points)), nodes, course.diameters_mm) / 2
             segments.append(
                 Segment(
                     course.name,
@@ -153,14 +154,14 @@ def grown(template: _Nominal, patient: Patient, calibres: Sequence[float], purpo
     for wave in range(WANDER_WAVES):
         shape = np.sin(np.pi * (wave + 1) * template.share)[:, None]
         offsets += shape * np.repeat(waves[wave] * sd[:, None] / (wave + 1), np.diff(template.starts), axis=0)
-    for k, segment in enumerate(template.tree.segments):
-        if segment.parent >= 0:  # a branch follows its parent's wandering where it leaves it, and forgets it further on
-            first, last = template.starts[segment.parent : segment.parent + 2]
-            root = offsets[first + round(segment.at * (last - first - 1))]
-            here = slice(template.starts[k], template.starts[k + 1])
-            offsets[here] += (1 - template.share[here, None]) ** 2 * root
     points = template.points + displacement(patient, template.points) + patient.arteries.course_mm * offsets
     points = onto_surface(points, template.on_surface).astype(np.float32)
+    for k, segment in enumerate(template.tree.segments):
+        if segment.parent >= 0:  # a branch follows its parent where it leaves it, and forgets it further on
+            first, last = template.starts[segment.parent : segment.parent + 2]
+            here = slice(template.starts[k], template.starts[k + 1])
+            gap = points[first + round(segment.at * (last - first - 1))] - points[here.start]
+            points[here] += (1 - template.share[here, None]) ** 2 * gap
     radii = [
         segment.radii_mm * np.float32(calibre * own)
         for segment, calibre, own in zip(template.tree.segments, calibres, own_calibre, strict=True)

@@ -43,7 +43,7 @@ class Course:
     through
         Control points, MNI mm; a vessel with a parent begins at the parent's point.
     diameters_mm
-        At both ends.
+        At even distances from the origin to the end.
     surface
         Control point (the parent's is 0) from which on the vessel lies on the brain's surface (None: nowhere).
     supplies
@@ -57,7 +57,7 @@ class Course:
     parent: str | None
     at: float
     through: tuple[Point, ...]
-    diameters_mm: tuple[float, float]
+    diameters_mm: tuple[float, ...]
     surface: int | None = None
     supplies: str | None = None
     midline: bool = False
@@ -92,7 +92,7 @@ TRUNKS = (
             (12.5, 5, -19.5),
             (12.5, 3.5, -17.5),
         ),
-        (4.9, 3.6),
+        (5.0, 5.0, 5.0, 4.7, 3.6),
     ),
     Course("M1", "M1", "ICA", 1.0, ((18, 4.5, -18), (26, 6.5, -18), (33, 6.5, -16)), (3.2, 2.9)),
     Course("M2-sup", "M2-sup", "M1", 1.0, ((37, 9, -12), (40, 11, -6), (41, 11, 0)), (2.5, 2.0)),
@@ -112,8 +112,8 @@ TRUNKS = (
         midline=True,
     ),
     Course("P1", "P1", "basilar", 1.0, ((5, -9.5, -19), (11, -11, -18)), (2.2, 2.1)),
-    Course("P2", "P2", "P1", 1.0, ((15.5, -16, -15.5), (18, -25, -12), (17, -34, -7), (14, -42, -2)), (2.1, 1.5)),
     Course("PCoA", "PCoA", "ICA", 0.93, ((12, 0, -20), (11.5, -6, -19), (11, -11, -18)), (1.3, 1.3)),
+    Course("P2", "P2", "P1", 1.0, ((15.5, -16, -15.5), (18, -25, -12), (17, -34, -7), (14, -42, -2)), (2.1, 1.5)),
     Course("ACoA", "ACoA", "A1", 1.0, ((0, 13.5, -15), (-2, 13, -15)), (1.5, 1.5), midline=True),
 )
 
@@ -318,7 +318,7 @@ PERFORATORS = (
     Course("medullary", "perforator", "vertebral", 0.85, ((3, -34, -55), (3, -42, -57)), (0.5, 0.4), supplies="PICA"),
 )
 
-#: Parents stand before their branches.
+#: Parents stand before their branches, and what fills a vessel from its other end before that vessel.
 ARTERIES: tuple[Course, ...] = (
     *TRUNKS,
     *SUPERIOR,

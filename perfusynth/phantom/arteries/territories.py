@@ -137,10 +137,3 @@ def occluded_share(patient: Patient) -> np.ndarray:
     """Share 0-1 of each voxel's supply that the patient's occlusion cuts off; float32 on `BRAIN_COARSE`."""
     lost = lost_shares(patient)
     return _shares(patient, lost) if lost.any() else np.zeros(BRAIN_COARSE.shape, dtype=np.float32)
-
-
-def reach(patient: Patient, site: str) -> np.ndarray:
-    """Share 0-1 on `BRAIN_COARSE` of what an occlusion of ``site`` cuts off; of another than his own, at its origin."""
-    if patient.stroke.chronic_ica or site == patient.stroke.site:
-        return occluded_share(patient)
-    return occluded_share(patient.with_stroke(site=site, clot_start=0.0))
