@@ -1,0 +1,1 @@
+"""Do the digital patients look like published patients? Figures of each patient, rows of a table, pictures, a page."""

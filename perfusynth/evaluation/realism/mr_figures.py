@@ -1,0 +1,39 @@
+"""Figures of one patient's diffusion and FLAIR images: what a reader measures in the DWI lesion and its mirror."""
+
+import numpy as np
+
+from perfusynth.evaluation.realism.ncct_figures import REGION_MINIMUM_ML, Figures
+from perfusynth.evaluation.realism.views import View, straight_grid
+from perfusynth.phantom.mr.dwi import render_adc, render_dwi
+from perfusynth.phantom.mr.flair import FLAIR_POSITIVE, render_flair
+from perfusynth.phantom.mr.images import PIXEL_MM
+from perfusynth.phantom.scene import Scene
+
+#: Fraction from which a voxel counts as pure grey or white matter.
+PURE = 0.95
+
+
+def mr_figures(scene: Scene) -> Figures:
+    """ADC of healthy tissue; in the DWI lesion, against its mirror image: ADC ratio, DWI contrast, FLAIR ratio."""
+    view = View(scene, straight_grid(scene.placement, PIXEL_MM["dwi"]))
+    seed = view.scene.patient.seed
+    adc = render_adc(view.scene, view.grid, seed)
+    healthy = (view.tmax < 4) & (adc > 0) & ~view.core
+    found: Figures = {
+        "adc_white": float(np.median(adc[healthy & (view.white > PURE)])),
+        "adc_grey": float(np.median(adc[healthy & (view.grey > PURE)])),
+    }
+    tissue = view.parenchyma & (adc > 0)
+    lesion, mirror = view.core & tissue, view.core[::-1] & tissue & ~view.core
+    if min(lesion.sum(), mirror.sum()) * view.voxel_ml < REGION_MINIMUM_ML:
+        return found
+    dwi, flair = render_dwi(view.scene, view.grid, seed), render_flair(view.scene, view.grid, seed)
+    ratio = float(flair[lesion].mean() / flair[mirror].mean())
+    found |= {
+        # Contrast to noise: the lesion's excess over its mirror image, in SD of the mirror image's voxels.
+        "adc_ratio": float(adc[lesion].mean() / adc[mirror].mean()),
+        "dwi_cnr": float((dwi[lesion].mean() - dwi[mirror].mean()) / dwi[mirror].std()),
+        "flair_ratio": ratio,
+        "flair_positive": ratio > FLAIR_POSITIVE,
+    }
+    return found
