@@ -35,10 +35,11 @@ def realism(
             processes,
             lambda done: progress.update(task, completed=done),
         )
-    about = {"phantom_version": PHANTOM_VERSION, "parameter_hash": parameter_hash(), "seed": seed, "patients": patients}
+    parameters = parameter_hash()
+    about = {"phantom_version": PHANTOM_VERSION, "parameter_hash": parameters, "seed": seed, "patients": patients}
     results = table.measure_all(rows)
     heading = (
-        f"Phantom {PHANTOM_VERSION}, parameters {about['parameter_hash'][:12]}, {len(rows)} patients, "
+        f"Phantom {PHANTOM_VERSION}, parameters {parameters[:12]}, {len(rows)} patients, "
         f"seeds {seed} to {seed + patients - 1}.\n\n"
     )
     found, drawn = heading + table.markdown(results), heading + distributions.markdown(rows)

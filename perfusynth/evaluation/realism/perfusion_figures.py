@@ -103,6 +103,8 @@ def _curve_figures(scene: Scene) -> Figures:
         if len(at) < CURVE_VOXELS:
             continue
         at = at[:: len(at) // CURVE_VOXELS]
-        values = (f.ravel()[at] for f in (fields.cbf, fields.mtt_s, fields.dispersion_s, fields.delay_s))
-        found[f"{name}_peak_hu"] = float(np.median(table(*values).max(axis=1)))
+        cbf, mtt, dispersion, delay = (
+            field.ravel()[at] for field in (fields.cbf, fields.mtt_s, fields.dispersion_s, fields.delay_s)
+        )
+        found[f"{name}_peak_hu"] = float(np.median(table(cbf, mtt, dispersion, delay).max(axis=1)))
     return found

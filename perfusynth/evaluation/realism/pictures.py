@@ -27,7 +27,7 @@ def _panel(axes: Axes, distribution: Distribution, patients: Sequence[Patient]) 
     edges = np.geomspace(low, high, BINS + 1) if distribution.logarithmic else np.linspace(low, high, BINS + 1)
     if distribution.spread:
         axes.axvspan(*np.clip(distribution.spread, low, high), color=SPREAD, alpha=0.35, linewidth=0)
-    axes.hist(values, bins=edges, color=FOUND, alpha=0.85)
+    axes.hist(values, bins=edges.tolist(), color=FOUND, alpha=0.85)
     if distribution.middle is not None:
         axes.axvline(distribution.middle, color=MIDDLE, linewidth=2)
     if len(values):

@@ -8,7 +8,7 @@ a real head stays personal data where its owner's rules say so.
 import csv
 import io
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import matplotlib.image
 import numpy as np
@@ -31,6 +31,8 @@ from perfusynth.volumes.volume import Volume
 
 #: What a picture shows: pixels, their size, mm, slab, mm; window, HU.
 PIXELS, PIXEL_MM, SLAB_MM, WINDOW_HU = 448, 0.5, 5.0, (0.0, 80.0)
+#: Nothing is written beside the pixels.
+NO_METADATA: dict[str, Any] = {"Software": None}
 #: The slice lies at this share of the brain's height: cerebellum to centrum semiovale.
 HEIGHT = (0.25, 0.75)
 
@@ -68,7 +70,7 @@ def digital_head(seed: int) -> Volume:
 
 def _png(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
-    matplotlib.image.imsave(file, picture, cmap="gray", vmin=0, vmax=255, format="png", metadata={"Software": None})
+    matplotlib.image.imsave(file, picture, cmap="gray", vmin=0, vmax=255, format="png", metadata=NO_METADATA)
     return file.getvalue()
 
 

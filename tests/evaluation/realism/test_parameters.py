@@ -53,11 +53,10 @@ def test_hypoperfused_volumes_have_their_quartiles(drawn: list[dict], site: str,
 def test_water_uptake_follows_its_published_course(
     drawn: list[dict], low_h: float, high_h: float, percent: float, tolerance: float
 ):
-    drawn_then = [
-        row["drawn_nwu_percent"] for row in drawn if row["site"] != "none" and low_h < row["onset_h"] <= high_h
-    ]
-    assert len(drawn_then) > 300
-    assert np.median(drawn_then) == pytest.approx(percent, abs=tolerance)
+    chosen = within(low_h, high_h)
+    uptake = [row["drawn_nwu_percent"] for row in drawn if chosen(row)]
+    assert len(uptake) > 300
+    assert np.median(uptake) == pytest.approx(percent, abs=tolerance)
 
 
 def test_the_head_moves_by_millimetres_and_degrees_with_a_tail(drawn: list[dict]):
