@@ -12,11 +12,13 @@ RELATIVE_THRESHOLD = 0.10
 KH, RHO = 0.73, 1.05
 #: mL/100 g/min of a residue function of 1/s, and mL/100 g of a ratio of areas.
 FLOW_UNIT, VOLUME_UNIT = 6000 * KH / RHO, 100 * KH / RHO
-#: Normal transit time at which flow is calibrated, s: truncation lowers the peak of a residue function, most where the
-#: transit is short; what it leaves of an exponential of this time is divided out of all flows.
-REFERENCE_MTT_S = 4.0
+#: Transit times, s, for which the truncation's bias is worked out: it lowers the peak of a residue function, most where
+#: the transit is short, by a share that follows from the arterial input alone.
+CALIBRATED_MTT_S = np.geomspace(3.0, 40.0, 20)
 #: Lags among which the maximum of a residue function is looked for, s: later ones belong to curves that were cut off.
 SEARCH_S = (-4.0, 20.0)
+#: Singular values below this share of the largest are rounding.
+RANK_TOLERANCE = 1e-5
 #: Limits of Tmax, s, as maps show it.
 TMAX_LIMITS_S = (0.0, 16.0)
 
@@ -45,16 +47,27 @@ def _peak(residues: np.ndarray, lags_s: np.ndarray) -> tuple[np.ndarray, np.ndar
     return height, lags_s[at] + shift * (lags_s[1] - lags_s[0])
 
 
-def _reference_curve(aif: np.ndarray, dt_s: float) -> np.ndarray:
-    """Curve ``(t,)`` of tissue with a residue function exp(-t / `REFERENCE_MTT_S`) and a flow of 1/s."""
+def _exponential_tissue(aif: np.ndarray, dt_s: float) -> np.ndarray:
+    """Curves ``(transit times, t)`` of tissues with residue functions exp(-t / mtt) and flows of 1/s."""
     # The input is linear between its samples: its convolution with an exponential has a closed form, step by step.
-    fall = np.exp(-dt_s / REFERENCE_MTT_S)
-    constant = REFERENCE_MTT_S * (1 - fall)
-    rise = REFERENCE_MTT_S - REFERENCE_MTT_S * constant / dt_s
-    curve = np.zeros(len(aif))
+    fall = np.exp(-dt_s / CALIBRATED_MTT_S)
+    constant = CALIBRATED_MTT_S * (1 - fall)
+    rise = CALIBRATED_MTT_S * (1 - constant / dt_s)
+    curves = np.zeros((len(CALIBRATED_MTT_S), len(aif)))
     for k in range(1, len(aif)):
-        curve[k] = curve[k - 1] * fall + aif[k - 1] * constant + (aif[k] - aif[k - 1]) * rise
-    return curve
+        curves[:, k] = curves[:, k - 1] * fall + aif[k - 1] * constant + (aif[k] - aif[k - 1]) * rise
+    return curves
+
+
+def retained_basis(aif: np.ndarray, dt_s: float, *, threshold: float = RELATIVE_THRESHOLD) -> np.ndarray:
+    """Orthonormal curves ``(r, t)`` that span all of a tissue curve that `deconvolve` uses; r is well below t.
+
+    The projection of a curve gives the same maps as the curve, and white noise stays white in its coefficients.
+    """
+    _, inverse = _pseudo_inverse(np.asarray(aif, dtype=float), dt_s, threshold)
+    used = np.vstack([inverse / np.linalg.norm(inverse, 2), np.full(len(aif), len(aif) ** -0.5)])
+    _, size, rows = np.linalg.svd(used, full_matrices=False)
+    return rows[size > RANK_TOLERANCE * size[0]]
 
 
 def deconvolve(
@@ -75,16 +88,22 @@ def deconvolve(
 
     Returns
     -------
-    float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s]. CBV is the ratio of
-    areas, which is also the area of the residue function, since the circulant keeps the zero frequency.
+    float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s].
+
+    CBV is the ratio of areas, which is also the area of the residue function, since the circulant keeps the zero
+    frequency. CBF is the maximum of the residue function over the share of it that the truncation leaves of an
+    exponential one of the same area and apparent width.
     """
     aif = np.asarray(aif, dtype=float)
     curves = np.asarray(curves, dtype=np.float32)
     lags, inverse = _pseudo_inverse(aif, dt_s, threshold)
     height, time = _peak(curves @ inverse.T.astype(np.float32), lags)
-    recovered = _peak((inverse @ _reference_curve(aif, dt_s))[None], lags)[0][0]
-    cbf = np.clip(FLOW_UNIT / recovered * height, 0, None)
-    cbv = np.clip(VOLUME_UNIT / aif.sum() * curves.sum(axis=1), 0, None)
+    height, area = np.clip(height, 0, None), np.clip(curves.sum(axis=1) / aif.sum(), 0, None)
+    left, _ = _peak(_exponential_tissue(aif, dt_s) @ inverse.T, lags)
+    apparent = np.maximum.accumulate(CALIBRATED_MTT_S / left)
+    width = area / np.maximum(height, np.float32(1e-9))
+    cbf = FLOW_UNIT * height / np.interp(width, apparent, left)
+    cbv = VOLUME_UNIT * area
     mtt = np.where(cbf > 0, 60 * cbv / np.maximum(cbf, 1e-6), 0)
     maps = {"tmax": np.clip(time, *TMAX_LIMITS_S), "cbf": cbf, "cbv": cbv, "mtt": mtt}
     return {name: values.astype(np.float32) for name, values in maps.items()}

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import gammaincc
 
-from perfusynth.phantom.ctp.deconvolution import FLOW_UNIT, REFERENCE_MTT_S, deconvolve
+from perfusynth.phantom.ctp.deconvolution import FLOW_UNIT, deconvolve
 from perfusynth.phantom.ctp.traits import AIF_FWHM_S, AIF_PEAK_HU, CirculationTraits
 
 #: Step of the time axis on which curves are convolved, s.
@@ -21,6 +21,8 @@ FINE_STEP_S = 0.25
 AIF_EXPONENT, WIDTH_OF_RISE = 3.0, 1.377
 #: Time constant by which the body spreads the recirculating bolus, s [d].
 RECIRCULATION_SPREAD_S = 12.0
+#: Transit time of the normal tissue before the veins, s [d].
+VENOUS_TRANSIT_S = 4.0
 #: Nodes of the table of curves: mean transit time, dispersion, delay, s.
 MTT_NODES_S = np.geomspace(1.0, 60.0, 24)
 DISPERSION_NODES_S = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0])
@@ -90,7 +92,7 @@ class Bolus:
 
     def vof_at(self, time_s: np.ndarray) -> np.ndarray:
         """Venous output at any times, HU: the arterial input after normal tissue."""
-        left = transported(self.aif, REFERENCE_MTT_S, FINE_STEP_S)
+        left = transported(self.aif, VENOUS_TRANSIT_S, FINE_STEP_S)
         return np.interp(time_s - self.circulation.venous_delay_s, self.time_s, left)
 
 

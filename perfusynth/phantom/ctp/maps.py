@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
-from perfusynth.phantom.ctp.deconvolution import deconvolve
+from perfusynth.phantom.ctp.deconvolution import deconvolve, retained_basis
 from perfusynth.phantom.ctp.kinetics import TissueCurves, bolus_of, tissue_curves
 from perfusynth.phantom.ctp.protocols import Protocol, coverage
 from perfusynth.phantom.ctp.traits import CirculationTraits
@@ -23,6 +22,8 @@ FLOW_MIN = 0.2
 CSF_MASK_SHARE = 0.5
 #: Least share of brain under the smoothing kernel by which curves at the brain's edge are scaled up.
 EDGE_SHARE_MIN = 0.2
+#: Share of an interpolated voxel that must have been deconvolved.
+SHOWN_MIN = 0.05
 #: Voxels of the large artery over which the arterial input is averaged [d].
 AIF_VOXELS = 9
 
@@ -116,15 +117,16 @@ def _gaussian_matrix(n: int, sigma: float) -> np.ndarray:
 
 
 def _smoothed(values: np.ndarray, spacing_mm: np.ndarray, protocol: Protocol, slab_mm: float) -> np.ndarray:
-    """``values`` ``(x, y, z, k)`` after the measurement's point spread: in plane, and along z where slices are thick."""
-    sigmas = [protocol.smoothing_sigma_mm / spacing_mm[0], protocol.smoothing_sigma_mm / spacing_mm[1]]
-    x, y = (_gaussian_matrix(values.shape[axis], sigmas[axis]) for axis in (0, 1))
+    """``values`` ``(x, y, z, k)`` after the measurement's point spread in plane, and along z where slices are thick."""
+    in_plane, across = protocol.smoothing_sigma_mm
+    across = np.sqrt(across**2 + max(protocol.slice_mm**2 - slab_mm**2, 0) / 12)
+    x, y, z = (
+        _gaussian_matrix(n, s / d)
+        for n, s, d in zip(values.shape, (in_plane, in_plane, across), spacing_mm, strict=False)
+    )
     result = (x @ values.reshape(values.shape[0], -1)).reshape(values.shape)
     result = np.matmul(y, result.reshape(*values.shape[:2], -1)).reshape(values.shape)
-    if protocol.slice_mm > slab_mm:
-        sigma = np.sqrt((protocol.slice_mm**2 - slab_mm**2) / 12) / spacing_mm[2]
-        result = ndimage.gaussian_filter1d(result, sigma, axis=2, mode="nearest")
-    return result
+    return np.matmul(z, result)
 
 
 def working_noise_sd(protocol: Protocol, spacing_mm: np.ndarray, slab_mm: float) -> float:
@@ -151,12 +153,16 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     studies of one patient by one protocol.
     """
     working = working_grid(grid)
-    found = brain_curves(scene, working, curve_table(scene.patient.circulation, protocol))
+    aif = measured_aif(scene, protocol, noise_seed, noise=noise)
+    # Curves are carried as their coefficients in what deconvolution retains of them: a third of the frames.
+    basis = retained_basis(aif, protocol.frame_s).astype(np.float32)
+    table = curve_table(scene.patient.circulation, protocol)
+    found = brain_curves(scene, working, TissueCurves(table.table @ basis.T))
     curves = found.curves
     if noise:
         rng = stream(noise_seed, f"perfusion noise {protocol.name}")
         sd = np.float32(working_noise_sd(protocol, working.spacing, working.slab_mm))
-        curves = curves + sd * rng.standard_normal(curves.shape, dtype=np.float32)
+        curves += sd * rng.standard_normal(curves.shape, dtype=np.float32)
     curves = _smoothed(curves, working.spacing, protocol, working.slab_mm)
     share = (found.inside < 0).astype(np.float32)
     share, csf = np.moveaxis(
@@ -165,8 +171,7 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     # Bone and air beyond the brain's edge carry no curve: what is left of the kernel is scaled up.
     share = np.maximum(share, EDGE_SHARE_MIN)
     shown = (found.inside < WORKING_MM) & (csf / share < CSF_MASK_SHARE)
-    aif = measured_aif(scene, protocol, noise_seed, noise=noise)
-    values = deconvolve(curves[shown] / share[shown][:, None], aif, protocol.frame_s)
+    values = deconvolve((curves[shown] / share[shown][:, None]) @ basis, aif, protocol.frame_s)
     volumes = np.zeros((6, *shown.shape), dtype=np.float32)
     for k, name in enumerate(("tmax", "cbf", "cbv")):
         volumes[k][shown] = values[name]
@@ -174,32 +179,34 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     return _on_grid(scene, volumes, found.columns, working, grid, protocol)
 
 
+def in_plane_weights(
+    columns: tuple[slice, slice], working: Grid, grid: Grid
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[slice, slice]]:
+    """Linear interpolation in plane from a working grid's ``columns``: a matrix each axis, and the grid's columns."""
+    weights, where = [], []
+    for axis in (0, 1):
+        ratio = grid.shape[axis] / working.shape[axis]
+        first, last = int(np.ceil(columns[axis].start * ratio)), int(columns[axis].stop * ratio)
+        position = (np.arange(first, last) + 0.5) / ratio - 0.5 - columns[axis].start
+        weights.append(linear_weights(columns[axis].stop - columns[axis].start, position))
+        where.append(slice(first, last))
+    return (weights[0], weights[1]), (where[0], where[1])
+
+
 def _on_grid(
     scene: Scene, volumes: np.ndarray, columns: tuple[slice, slice], working: Grid, grid: Grid, protocol: Protocol
 ) -> MeasuredMaps:
     """Interpolate from the working grid in plane, and mask to brain, tissue and coverage."""
-    weights, where = [], []
-    for axis in (0, 1):
-        ratio = grid.shape[axis] / working.shape[axis]
-        first, last = columns[axis].start * ratio, columns[axis].stop * ratio
-        index = np.arange(int(np.ceil(first)), min(int(last), grid.shape[axis]))
-        position = (index + 0.5) / ratio - 0.5 - columns[axis].start
-        weights.append(linear_weights(volumes.shape[1 + axis], position))
-        where.append(slice(int(index[0]), int(index[-1]) + 1))
-    fine = np.tensordot(weights[0], volumes, axes=(1, 1))  # (X, k, y, z)
-    fine = np.matmul(weights[1], fine)
+    weights, where = in_plane_weights(columns, working, grid)
+    fine = np.matmul(weights[1], np.tensordot(weights[0], volumes, axes=(1, 1)))  # (X, k, Y, z)
     tmax, cbf, cbv, shown, inside, csf = np.moveaxis(fine, 1, 0)
-    z = grid.affine[2]
-    height = (
-        z[0] * np.arange(grid.shape[0])[:, None, None]
-        + z[1] * np.arange(grid.shape[1])[None, :, None]
-        + (z[2] * np.arange(grid.shape[2]) + z[3])
-    )
+    x, y, z = (grid.affine[2, k] * np.arange(grid.shape[k]) for k in range(3))
+    height = x[:, None, None] + y[None, :, None] + z + grid.affine[2, 3]
     low, high = coverage(scene.patient, protocol)
     valid = (height >= low) & (height <= high)
     at = (*where, slice(None))
-    mask = (inside < 0) & (csf < CSF_MASK_SHARE) & (shown > 0.05) & valid[at]
-    scale = np.where(mask, 1 / np.maximum(shown, 0.05), 0).astype(np.float32)
+    mask = (inside < 0) & (csf < CSF_MASK_SHARE) & (shown > SHOWN_MIN) & valid[at]
+    scale = np.where(mask, 1 / np.maximum(shown, SHOWN_MIN), 0).astype(np.float32)
     maps = {}
     for name, values in (("tmax", tmax), ("cbf", cbf), ("cbv", cbv)):
         maps[name] = np.zeros(grid.shape, dtype=np.float32)

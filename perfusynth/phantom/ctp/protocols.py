@@ -33,7 +33,7 @@ class Protocol:
     noise_sigma_mm
         In-plane Gaussian that makes white noise into the reconstruction's.
     smoothing_sigma_mm
-        In-plane Gaussian by which curves are smoothed before they are deconvolved.
+        Gaussians in plane and across slices by which curves are smoothed before they are deconvolved.
     motion
         ``drawn``: the head moves between frames in the 4-D series as it does in patients; ``off``: it lies still.
     training
@@ -47,7 +47,7 @@ class Protocol:
     slice_mm: float
     coverage_mm: float
     noise_sigma_mm: float = 0.5
-    smoothing_sigma_mm: float = 3.0
+    smoothing_sigma_mm: tuple[float, float] = (2.8, 2.8)
     pixel_mm: float = 0.9
     matrix: int = 256
     motion: Literal["drawn", "off"] = "drawn"
@@ -69,10 +69,10 @@ PROTOCOLS: dict[str, Protocol] = {
     p.name: p
     for p in (
         Protocol("wide_160mm", 1.5, 60.0, 6.5, 5.0, 160.0),
-        Protocol("standard_80mm", 1.0, 45.0, 5.5, 10.0, 80.0, smoothing_sigma_mm=2.5),
+        Protocol("standard_80mm", 1.0, 45.0, 5.5, 10.0, 80.0, smoothing_sigma_mm=(2.8, 0.0)),
         Protocol("shuttle_120mm_2s", 2.0, 60.0, 6.0, 5.0, 120.0),
         Protocol("still_160mm", 1.0, 50.0, 6.0, 5.0, 160.0, motion="off"),
-        Protocol("external_100mm", 1.5, 48.0, 8.0, 5.0, 100.0, 0.4, 2.6, pixel_mm=0.86, training=False),
+        Protocol("external_100mm", 1.5, 48.0, 8.0, 5.0, 100.0, 0.4, (2.4, 2.4), pixel_mm=0.86, training=False),
     )
 }
 
