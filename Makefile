@@ -1,4 +1,4 @@
-# Targets a person types: env, demo, test, test-all, bench, lint. Python 3.11 or 3.12.
+# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, lint. Python 3.11 or 3.12.
 
 # The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -21,7 +21,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
   pytorch-ignite httpx diffusers safetensors SimpleITK nilearn matplotlib typer rich pooch
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis
 
-.PHONY: env demo test test-all bench lint clean
+.PHONY: env demo test test-all bench phantom-atlas lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -55,6 +55,16 @@ test-all: env
 
 bench: env
 	$(BIN)/python -m tests.benchmarks
+
+# Twelve digital patients in every modality as one picture (some minutes).
+phantom-atlas: env
+	$(BIN)/python -m perfusynth.evaluation.phantom_atlas --out docs/pictures
+
+# make phantom-realism            digital patients against published ones; renews docs/phantom.md and its pictures
+# make phantom-realism PATIENTS=40 OUT=folder     fewer, elsewhere (a folder that is there is continued)
+phantom-realism: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.realism --patients $(or $(PATIENTS),500) --seed 6000000 \
+	  --processes $(or $(PROCESSES),2) --out "$(or $(OUT),runs/realism)" --docs docs
 
 lint: env
 	$(BIN)/ruff check .
