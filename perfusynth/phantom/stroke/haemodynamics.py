@@ -67,7 +67,9 @@ def haemodynamics_of(patient: Patient, tissue: Tissue) -> Haemodynamics:
     at = np.flatnonzero(atlas(patient.head.anatomy).depth < MARGIN_MM)
     grey, white = tissue.grey.ravel()[at], tissue.white.ravel()[at]
     found = perfusion_at(patient, levels, coarse.refined(at), grey, white)
-    left = 1 - (1 - np.float32(OLD_INFARCT_FLOW)) * tissue.old_infarct.ravel()[at]
+    # Lost tissue has little flow, and cannot be infarcted again.
+    old = tissue.old_infarct.ravel()[at]
+    left = 1 - (1 - np.float32(OLD_INFARCT_FLOW)) * old
 
     swelling = np.zeros(BRAIN.shape, dtype=np.float32)
     if patient.stroke.swelling > 0:
@@ -85,8 +87,8 @@ def haemodynamics_of(patient: Patient, tissue: Tissue) -> Haemodynamics:
         cbv=on_brain(found.cbv * left),
         delay_s=on_brain(found.delay_s),
         dispersion_s=on_brain(found.dispersion_s),
-        core=on_brain(found.core),
-        water_uptake_percent=on_brain(found.water_uptake_percent),
+        core=on_brain(found.core * (1 - old)),
+        water_uptake_percent=on_brain(found.water_uptake_percent * (1 - old)),
         rcbf=on_brain(found.rcbf * left, 1.0),
         tmax_expected_s=on_brain(found.tmax_expected_s, patient.circulation.tmax_normal_s),
         swelling=swelling,

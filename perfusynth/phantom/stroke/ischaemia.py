@@ -33,8 +33,8 @@ CHRONIC_RCBF_MIN = 0.72
 CBV_GREY, CBV_WHITE = 3.3, 1.9
 #: CBV relative to healthy against relative CBF: raised by autoregulation in oligaemia and penumbra, 0.71 / 0.42 in the
 #: grey / white matter of the core [Manh, Mur].
-RCBV_AT = (0.0, 0.15, 0.25, 0.36, 0.50, 0.75, 1.0)
-RCBV_GREY, RCBV_WHITE = (0.45, 0.69, 0.86, 1.05, 1.14, 1.10, 1.0), (0.22, 0.40, 0.60, 0.95, 1.08, 1.07, 1.0)
+RCBV_AT = (0.0, 0.10, 0.20, 0.36, 0.50, 0.75, 1.0)
+RCBV_GREY, RCBV_WHITE = (0.50, 0.70, 0.84, 1.05, 1.14, 1.10, 1.0), (0.25, 0.40, 0.58, 0.95, 1.08, 1.07, 1.0)
 #: Longest mean transit time, s; longest delay, s: what a CTP can follow [d].
 MTT_MAX_S, DELAY_MAX_S = 25.0, 20.0
 #: Dispersion (s) of the bolus against Tmax (s): longer ways through collaterals [d].
@@ -135,6 +135,20 @@ def _core_score(patient: Patient, order: Order, tmax: np.ndarray, rcbf: np.ndarr
     return np.float32(patient.stroke.tolerance_spread) * order.tolerance - rcbf - spared
 
 
+def _infarct(
+    patient: Patient, levels: Levels, order: Order, tmax: np.ndarray, rcbf: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Infarct (0-1) and its net water uptake (%), from Tmax and flow before any reperfusion."""
+    if not np.isfinite(levels.core):
+        return np.zeros_like(rcbf), np.zeros_like(rcbf)
+    width = SHAPE_WIDTH_MM * SHAPE_SCALE if patient.stroke.lesion_shape else CORE_WIDTH
+    core = np.clip((_core_score(patient, order, tmax, rcbf) - levels.core) / np.float32(width) + 0.5, 0, 1)
+    core = (core * (order.severity > 0)).astype(np.float32)
+    weight = np.clip((NWU_RCBF_NONE - rcbf) / (NWU_RCBF_NONE - NWU_RCBF_FULL), 0, 1)
+    uptake = np.minimum(np.float32(NWU_GAIN * patient.stroke.nwu_percent) * weight, NWU_MAX_PERCENT)
+    return core, (uptake * core).astype(np.float32)
+
+
 def perfusion_at(
     patient: Patient, levels: Levels | None, order: Order, grey: np.ndarray, white: np.ndarray
 ) -> Perfusion:
@@ -143,50 +157,42 @@ def perfusion_at(
     tissue = grey + white
     grey_share = np.where(tissue > 0.02, grey / np.maximum(tissue, 0.02), 0.5).astype(np.float32)
     tmax = circulation.tmax_normal_s + TMAX_VARIATION_S * order.tmax_variation + WHITE_DELAY_S * (1 - grey_share)
-    normal_tmax = np.clip(tmax, *TMAX_NORMAL_LIMITS_S)
+    tmax = np.clip(tmax, *TMAX_NORMAL_LIMITS_S)
     normal_cbf = grey_share * np.float32(circulation.cbf_grey - circulation.cbf_white) + circulation.cbf_white
     normal_cbf *= np.clip(1 + CBF_VARIATION * order.cbf_variation, 0.5, 1.5)
     rcbf = np.ones(tissue.shape, dtype=np.float32)
-    core = water = np.zeros(tissue.shape, dtype=np.float32)
-    late, tmax = rcbf * 0, normal_tmax
     rcbv_grey = rcbv_white = rcbf
+    core = water = delayed = np.zeros(tissue.shape, dtype=np.float32)
     if levels is not None:
-        late, before = _deficit(patient, order, levels)
-        if np.isfinite(levels.core):
-            width = SHAPE_WIDTH_MM * SHAPE_SCALE if stroke.lesion_shape else CORE_WIDTH
-            core = np.clip((_core_score(patient, order, late, before) - levels.core) / width + 0.5, 0, 1)
-            core = (core * (order.severity > 0)).astype(np.float32)
-            weight = np.clip((NWU_RCBF_NONE - before) / (NWU_RCBF_NONE - NWU_RCBF_FULL), 0, 1)
-            uptake = np.minimum(NWU_GAIN * stroke.nwu_percent * weight, NWU_MAX_PERCENT)
-            water = uptake * core * np.clip(tissue, 0, 1)
-        rcbv_grey, rcbv_white = (np.interp(before, RCBV_AT, curve) for curve in (RCBV_GREY, RCBV_WHITE))
-        stopped, shut = 1 - before, 1 - order.reopened
-        rcbf = shut * before + order.reopened * (1 + LUXURY_FLOW * stopped)
+        delayed, before = _deficit(patient, order, levels)
+        core, water = _infarct(patient, levels, order, delayed, before)
+        opened, stopped = order.reopened, 1 - before
+        rcbf = before + opened * (1 + LUXURY_FLOW * stopped - before)
         rcbv_grey, rcbv_white = (
-            shut * v + order.reopened * (1 + LUXURY_CBV * stopped) for v in (rcbv_grey, rcbv_white)
+            shut + opened * (1 + LUXURY_CBV * stopped - shut)
+            for shut in (np.interp(before, RCBV_AT, curve).astype(np.float32) for curve in (RCBV_GREY, RCBV_WHITE))
         )
-        reopened_tmax = normal_tmax - LUXURY_EARLIER_S * stopped
-        tmax = shut * np.maximum(normal_tmax, late) + order.reopened * reopened_tmax
-        late = late * shut
+        tmax = (1 - opened) * np.maximum(tmax, delayed) + opened * (tmax - LUXURY_EARLIER_S * stopped)
+        delayed = delayed * (1 - opened)
     if stroke.hyperperfusion > 0:
-        rise = np.float32(stroke.hyperperfusion) * order.hyperperfused * grey_share
-        rcbf, rcbv_grey = rcbf * (1 + rise), rcbv_grey * (1 + SEIZURE_CBV * rise)
-        tmax = tmax - SEIZURE_EARLIER_S * order.hyperperfused * grey_share
+        excited = order.hyperperfused * grey_share
+        rcbf = rcbf * (1 + np.float32(stroke.hyperperfusion) * excited)
+        rcbv_grey = rcbv_grey * (1 + np.float32(SEIZURE_CBV * stroke.hyperperfusion) * excited)
+        tmax = tmax - SEIZURE_EARLIER_S * excited
 
-    pure_cbf = normal_cbf * rcbf
-    pure_cbv = grey_share * CBV_GREY * rcbv_grey + (1 - grey_share) * CBV_WHITE * rcbv_white
-    pure_cbv = np.minimum(pure_cbv, MTT_MAX_S / 60 * pure_cbf)
-    mtt = 60 * pure_cbv / pure_cbf
-    dispersion = np.float32(stroke.dispersion) * np.interp(late, DISPERSION_TMAX_S, DISPERSION_S)
-    offset = tmax_offset_s(mtt, dispersion, circulation.residue_shape)
+    cbf = normal_cbf * rcbf
+    cbv = grey_share * CBV_GREY * rcbv_grey + (1 - grey_share) * CBV_WHITE * rcbv_white
+    cbv = np.minimum(cbv, np.float32(MTT_MAX_S / 60) * cbf)
+    dispersion = np.float32(stroke.dispersion) * np.interp(delayed, DISPERSION_TMAX_S, DISPERSION_S)
+    offset = tmax_offset_s(60 * cbv / cbf, dispersion, circulation.residue_shape)
     delay = np.clip(tmax - offset, 0, DELAY_MAX_S)
     return Perfusion(
-        cbf=(pure_cbf * tissue).astype(np.float32),
-        cbv=(pure_cbv * tissue).astype(np.float32),
+        cbf=(cbf * tissue).astype(np.float32),
+        cbv=(cbv * tissue).astype(np.float32),
         delay_s=delay.astype(np.float32),
         dispersion_s=dispersion.astype(np.float32),
         core=core,
-        water_uptake_percent=np.asarray(water, dtype=np.float32),
-        rcbf=np.asarray(rcbf, dtype=np.float32),
+        water_uptake_percent=water * np.clip(tissue, 0, 1),
+        rcbf=rcbf.astype(np.float32),
         tmax_expected_s=(delay + offset).astype(np.float32),
     )

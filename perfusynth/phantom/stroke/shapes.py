@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from perfusynth.errors import InputError
 from perfusynth.phantom.lattice import BRAIN_COARSE, stream
-from perfusynth.phantom.stroke.traits import Side, Site, draw_stroke
+from perfusynth.phantom.stroke.traits import FLOW_CORE_MEDIAN, Side, Site, draw_stroke
 from perfusynth.public_data import public_data
 
 #: Public data item with the masks (1 mm, MNI), and where it keeps them.
@@ -84,7 +84,7 @@ def external_stroke(seed: int) -> dict[str, Any]:
         draw_stroke(seed, site=site),
         side=side,
         core_target_ml=core,
-        flow_core_target_ml=core,
+        flow_core_target_ml=FLOW_CORE_MEDIAN * core,
         tmax6_target_ml=core * at_risk,
         reperfused=0.0,
         lesion_shape=name,

@@ -43,10 +43,10 @@ HALF_INFARCTED_H, HALF_INFARCTED_LOG_SD = {"poor": 1.5, "middle": 12.0, "good": 
 #: Largest share of the tissue at risk that is infarcted [d].
 CORE_SHARE_MAX = 0.92
 #: Correlation of fast growth with a large deficit, and with early imaging: severe strokes come earlier [d].
-GROWTH_WITH_VOLUME, GROWTH_WITH_EARLINESS = 0.5, 0.35
-#: Volume whose flow is below `ischaemia.RCBF_CORE` relative to the infarct: median, SD of the logarithm; and, as a share of
-#: the volume of Tmax > 6 s, the largest low-flow volume that is not (yet) infarcted [d, fitted to Cer].
-FLOW_CORE_MEDIAN, FLOW_CORE_LOG_SD, FLOW_CORE_BENIGN_SHARE = 0.72, 0.45, 0.05
+GROWTH_WITH_VOLUME, GROWTH_WITH_EARLINESS = 0.5, 0.25
+#: Volume whose flow is below `ischaemia.RCBF_CORE` relative to the infarct: median, SD of the logarithm; and, as a
+#: share of the volume of Tmax > 6 s, the largest low-flow volume that is not (yet) infarcted [d, fitted to Cer].
+FLOW_CORE_MEDIAN, FLOW_CORE_LOG_SD, FLOW_CORE_BENIGN_SHARE = 0.70, 0.50, 0.05
 #: Volume(Tmax > 10 s) / volume(Tmax > 6 s): mean 0.4 [Oli] by collaterals [d], rise per SD of growth, own SD.
 HIR = {"poor": 0.56, "middle": 0.43, "good": 0.30}
 HIR_BY_GROWTH, HIR_SD, HIR_LIMITS = 0.05, 0.08, (0.05, 0.85)
@@ -58,7 +58,7 @@ CHRONIC_TMAX6_ML, CHRONIC_PEAK_S, CHRONIC_HIGH_SHARE, CHRONIC_HIGH_PEAK_S = (14.
 #: Seizure: rise of cortical CBF, share [d].
 HYPERPERFUSION = (0.30, 0.60)
 #: SD between places of the relative CBF below which tissue has died: mean and SD between patients [d, fitted to Cer].
-TOLERANCE_SPREAD, TOLERANCE_SPREAD_LIMITS = (0.125, 0.03), (0.06, 0.22)
+TOLERANCE_SPREAD, TOLERANCE_SPREAD_LIMITS = (0.135, 0.03), (0.06, 0.22)
 #: Share of strokes with spontaneous partial reperfusion before imaging, and the share of the infarct reperfused [d].
 REPERFUSED_PATIENTS, REPERFUSED_SHARE = 0.12, (0.2, 0.7)
 #: Relative dispersion between patients: SD of the logarithm [d].
@@ -200,7 +200,9 @@ def draw_stroke(seed: int, *, old_infarct: bool = False, site: Site | None = Non
         median, log_sd = TMAX6_ML[site]
         tmax6 = median * TMAX6_BY_COLLATERALS[collaterals] * float(np.exp(log_sd * z[0]))
         core = tmax6 * core_share(onset, collaterals, growth)
-        flow_core = FLOW_CORE_MEDIAN * core * float(np.exp(FLOW_CORE_LOG_SD * z[3])) + FLOW_CORE_BENIGN_SHARE * u[7] * tmax6
+        flow_core = (
+            FLOW_CORE_MEDIAN * core * float(np.exp(FLOW_CORE_LOG_SD * z[3])) + FLOW_CORE_BENIGN_SHARE * u[7] * tmax6
+        )
         flow_core = min(flow_core, CORE_SHARE_MAX * tmax6)
         hir = float(np.clip(HIR[collaterals] + HIR_BY_GROWTH * growth + HIR_SD * z[4], *HIR_LIMITS))
         peak = float(np.clip(TMAX_PEAK_S[0] + TMAX_PEAK_S[1] * z[5], *TMAX_PEAK_LIMITS_S))
