@@ -24,8 +24,9 @@ B0_NOISE = 3**0.5
 #: Signals outside the brain at `OUTSIDE_HU`: fat is suppressed, the eye bright at b0 and dark at b1000 [d].
 OUTSIDE_B0 = Outside((0.0, 0.0, 0.04, 0.05, 0.60, 0.12, 0.10, 0.02, 0.03, 0.004))
 OUTSIDE_B1000 = Outside((0.0, 0.0, 0.035, 0.03, 0.03, 0.04, 0.025, 0.01, 0.018, 0.003))
-#: A voxel gets an ADC where b0 exceeds this multiple of its noise; and where the ADC map ends, 1e-6 mm2/s.
-ADC_MIN_SNR, ADC_MAX = 6.0, 4000.0
+#: A voxel gets an ADC where b0 exceeds this multiple of its noise and this share of white matter's, which leaves the
+#: scalp out as scanners do [d]; and where the ADC map ends, 1e-6 mm2/s.
+ADC_MIN_SNR, ADC_MIN_SIGNAL, ADC_MAX = 6.0, 0.5, 4000.0
 
 
 def tissue_signals(patient: Patient, b: float) -> dict[str, float]:
@@ -68,14 +69,17 @@ def render_dwi(scene: Scene, grid: Grid, noise_seed: int) -> np.ndarray:
 
 
 def render_adc(scene: Scene, grid: Grid, noise_seed: int | None = None) -> np.ndarray:
-    """ADC in 1e-6 mm2/s on ``grid``, float32, 0 where b0 is no more than noise.
+    """ADC in 1e-6 mm2/s on ``grid``, float32, 0 where b0 shows no tissue.
 
     With a ``noise_seed`` it follows from the same noisy images as `render_dwi` gives; without, from noise-free ones.
     """
-    sd = B0_NOISE * noise_sd(scene.patient)
+    least = max(
+        ADC_MIN_SNR * B0_NOISE * noise_sd(scene.patient),
+        ADC_MIN_SIGNAL * SCANNER_UNITS * tissue_signals(scene.patient, 0.0)["white"],
+    )
     if noise_seed is None:
         b0, trace = (noise_free_diffusion(scene, grid, b) for b in (0.0, B_VALUE))
     else:
         b0, trace = (_measured(scene, grid, b, noise_seed) for b in (0.0, B_VALUE))
     adc = np.log(np.maximum(b0, 1e-3) / np.maximum(trace, 1e-3)) * np.float32(1e6 / B_VALUE)
-    return np.where(b0 > ADC_MIN_SNR * sd, np.clip(adc, 0, ADC_MAX), 0).astype(np.float32)
+    return np.where(b0 > least, np.clip(adc, 0, ADC_MAX), 0).astype(np.float32)
