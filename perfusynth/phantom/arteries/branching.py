@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from perfusynth.phantom.arteries.courses import Course
-from perfusynth.phantom.arteries.wander import displacement, onto_surface
+from perfusynth.phantom.arteries.wander import SURFACE_DEPTH_MM, depth_at, displacement, to_depth
 from perfusynth.phantom.lattice import stream
 from perfusynth.phantom.patient import Patient
 
@@ -20,8 +20,8 @@ from perfusynth.phantom.patient import Patient
 STEP_MM = 1.0
 #: A vessel's own wandering: SD relative to its length, and at most, mm; number of half waves [d].
 WANDER_SHARE, WANDER_MAX_MM, WANDER_WAVES = 0.02, 0.8, 3
-#: SD of a single vessel's calibre, relative [d: with the patient's common 10 % about the 12-16 % of Rai].
-CALIBRE_SD = 0.07
+#: SD of a single vessel's calibre, relative [with the patient's common 10 % the 12-18 % of Rai].
+CALIBRE_SD = 0.10
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,7 @@ class _Nominal:
     points: np.ndarray
     share: np.ndarray
     on_surface: np.ndarray
+    depth_mm: np.ndarray
 
 
 def _smooth_line(control: np.ndarray, surface: int | None, at_root: float) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +98,8 @@ def _smooth_line(control: np.ndarray, surface: int | None, at_root: float) -> tu
     at = np.interp(np.linspace(0, length[-1], count), length, fine)
     if surface is None:
         return spline(at), np.zeros(count)
-    return spline(at), np.interp(at, [knots[surface - 1], knots[surface]], [at_root, 1.0])
+    rise = np.clip((at - knots[surface - 1]) / (knots[surface] - knots[surface - 1]), 0, 1)
+    return spline(at), at_root + (1 - at_root) * rise**2 * (3 - 2 * rise)
 
 
 @lru_cache(maxsize=2)
@@ -117,7 +119,7 @@ def nominal(courses: tuple[Course, ...], labels: tuple[tuple[str, int], ...]) ->
                 root = round(course.at * (len(line) - 1))
                 control, at_root = np.vstack([line[root], control]), float(on_surface[parent][root])
             points, surface_share = _smooth_line(control, course.surface, at_root)
-            points = onto_surface(points, surface_share)
+            points = to_depth(points, surface_share, np.full(len(points), SURFACE_DEPTH_MM))
             nodes = np.linspace(0, 1, len(course.diameters_mm))
             radii = np.interp(np.linspace(0, 1, len(points)), nodes, course.diameters_mm) / 2
             segments.append(
@@ -133,13 +135,21 @@ def nominal(courses: tuple[Course, ...], labels: tuple[tuple[str, int], ...]) ->
                 )
             )
             on_surface.append(surface_share)
+    together = np.concatenate([s.points for s in segments])
     return _Nominal(
         Tree(tuple(segments)),
         np.cumsum([0] + [len(s.points) for s in segments]),
-        np.concatenate([s.points for s in segments]),
+        together,
         np.concatenate([np.linspace(0, 1, len(s.points), dtype=np.float32) for s in segments]),
         np.concatenate(on_surface).astype(np.float32),
+        depth_at(together),
     )
+
+
+def own_calibres(template: _Nominal, patient: Patient, purpose: str) -> np.ndarray:
+    """Calibre of each vessel relative to what is common to the patient's, ``(segments,)``."""
+    drawn = stream(patient.seed, purpose).standard_normal(len(template.tree.segments))
+    return 1 + CALIBRE_SD * np.clip(drawn, -2, 2)
 
 
 def grown(template: _Nominal, patient: Patient, calibres: Sequence[float], purpose: str) -> Tree:
@@ -147,7 +157,6 @@ def grown(template: _Nominal, patient: Patient, calibres: Sequence[float], purpo
     rng = stream(patient.seed, purpose)
     count = len(template.tree.segments)
     waves = rng.standard_normal((WANDER_WAVES, count, 3)).astype(np.float32)
-    own_calibre = np.clip(1 + CALIBRE_SD * rng.standard_normal(count), 1 - 2 * CALIBRE_SD, 1 + 2 * CALIBRE_SD)
     length = STEP_MM * np.diff(template.starts)
     sd = np.minimum(WANDER_SHARE * length, WANDER_MAX_MM).astype(np.float32)
     offsets = np.zeros_like(template.points)
@@ -155,7 +164,7 @@ def grown(template: _Nominal, patient: Patient, calibres: Sequence[float], purpo
         shape = np.sin(np.pi * (wave + 1) * template.share)[:, None]
         offsets += shape * np.repeat(waves[wave] * sd[:, None] / (wave + 1), np.diff(template.starts), axis=0)
     points = template.points + displacement(patient, template.points) + patient.arteries.course_mm * offsets
-    points = onto_surface(points, template.on_surface).astype(np.float32)
+    points = to_depth(points, template.on_surface, template.depth_mm).astype(np.float32)
     for k, segment in enumerate(template.tree.segments):
         if segment.parent >= 0:  # a branch follows its parent where it leaves it, and forgets it further on
             first, last = template.starts[segment.parent : segment.parent + 2]
@@ -163,8 +172,8 @@ def grown(template: _Nominal, patient: Patient, calibres: Sequence[float], purpo
             gap = points[first + round(segment.at * (last - first - 1))] - points[here.start]
             points[here] += (1 - template.share[here, None]) ** 2 * gap
     radii = [
-        segment.radii_mm * np.float32(calibre * own)
-        for segment, calibre, own in zip(template.tree.segments, calibres, own_calibre, strict=True)
+        segment.radii_mm * np.float32(calibre)
+        for segment, calibre in zip(template.tree.segments, calibres, strict=True)
     ]
     return Tree(
         tuple(

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from perfusynth.phantom.arteries.branching import Tree, grown, nominal
+from perfusynth.phantom.arteries.branching import Tree, grown, nominal, own_calibres
 from perfusynth.phantom.arteries.courses import ARTERIES, ARTERY_LABELS
 from perfusynth.phantom.arteries.traits import FETAL_FULL_FLOW
 from perfusynth.phantom.patient import Patient
@@ -28,9 +28,10 @@ def _tree(patient: Patient) -> Tree:
     template = nominal(ARTERIES, tuple(ARTERY_LABELS.items()))
     traits = patient.arteries
     calibres = []
-    for segment in template.tree.segments:
+    own = own_calibres(template, patient, "arterial calibres")
+    for segment, of_its_own in zip(template.tree.segments, own, strict=True):
         side = 1 if segment.side == "right" else 0
-        calibre = traits.calibre
+        calibre = traits.calibre * float(of_its_own)
         if segment.name == "A1":
             calibre *= traits.a1_calibre[side] if traits.a1_calibre[1 - side] == 1.0 else A1_ALONE
         elif segment.name == "P1" and traits.fetal[side]:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from perfusynth.phantom.arteries.branching import Tree, grown, nominal
+from perfusynth.phantom.arteries.branching import Tree, grown, nominal, own_calibres
 from perfusynth.phantom.arteries.courses import Course
 from perfusynth.phantom.patient import Patient
 
@@ -114,7 +114,7 @@ def _veins(patient: Patient) -> Tree:
     template = nominal(VEINS, tuple(VEIN_LABELS.items()))
     lateral = patient.arteries.transverse_calibre
     calibres = [
-        lateral[1 if s.side == "right" else 0] if s.name in ("transverse sinus", "sigmoid sinus") else 1.0
-        for s in template.tree.segments
+        own * (lateral[1 if s.side == "right" else 0] if s.name in ("transverse sinus", "sigmoid sinus") else 1.0)
+        for s, own in zip(template.tree.segments, own_calibres(template, patient, "venous calibres"), strict=True)
     ]
     return grown(template, patient, calibres, "venous courses")

@@ -58,7 +58,7 @@ def test_centre_lines_are_smooth_and_in_steps_of_a_millimetre():
     for segment in tree_of(draw_patient(1)).segments:
         steps = np.diff(segment.points, axis=0)
         length = np.linalg.norm(steps, axis=1)
-        assert length.max() < 3.0
+        assert length.max() < 3.5
         if segment.name in ("ICA", "M1", "basilar", "A1", "P1"):
             turn = (steps[1:] * steps[:-1]).sum(axis=1) / (length[1:] * length[:-1])
             assert np.degrees(np.arccos(np.clip(turn, -1, 1))).max() < 45
@@ -149,8 +149,8 @@ def test_variants_show_in_the_calibres():
     radius = {(s.name, s.side): float(s.radii_mm[0]) for s in tree.segments}
     assert radius["A1", "left"] == 0
     assert radius["P1", "left"] < 0.6 * radius["P1", "right"]
-    assert 2 * radius["PCoA", "left"] == pytest.approx(2.0, rel=0.16)
-    assert 2 * radius["PCoA", "right"] == pytest.approx(0.5, rel=0.16)
+    assert 2 * radius["PCoA", "left"] == pytest.approx(2.0, rel=0.01)
+    assert 2 * radius["PCoA", "right"] == pytest.approx(0.5, rel=0.01)
 
 
 def test_every_label_is_used_once_named():
