@@ -39,12 +39,14 @@ def perfusion_figures(view: View) -> Figures:
     midplane = Midplane(np.zeros(3), np.array([1.0, 0.0, 0.0]))
     regions = measure_regions(_straight_volume(maps.tmax), _straight_volume(maps.cbf), brain, midplane, SETTINGS)
     ill = scene.patient.stroke.site != "none"
+    true6, true10 = (view.tmax > limit for limit in (SETTINGS.hypoperfusion_s, SETTINGS.severe_s))
     away = ndimage.distance_transform_edt(view.tmax < NORMAL_TMAX_S, sampling=STRAIGHT_MM) > DEFICIT_MARGIN_MM
     healthy = away & brain
     found: Figures = {
         "tmax6_ml": regions.hypoperfusion_ml,
-        "tmax6_true_ml": float(((view.tmax > SETTINGS.hypoperfusion_s) & brain).sum() * view.voxel_ml),
+        "tmax6_true_ml": float((true6 & brain).sum() * view.voxel_ml),
         "hir": regions.hir if ill else None,
+        "hir_true": float(true10.sum() / true6.sum()) if ill and true6.any() else None,
         "artefact_tmax6_ml": float((regions.hypoperfusion & healthy).sum() * view.voxel_ml),
         "normal_tmax_s": float(np.median(maps.tmax[healthy])),
         "white_cbf": float(maps.cbf[healthy & (view.white > WHITE_MIN)].mean()),

@@ -13,10 +13,10 @@ from perfusynth.phantom.scene import Scene, scene_of
 
 #: The sign: denser than this, HU, and than the other side by this factor (the acceptance table's own definition).
 SIGN_HU, SIGN_RATIO = 43.0, 1.2
-#: Denser readings are calcified wall or bone, which a reader does not take for a clot, HU.
-CALCIUM_HU = 80.0
+#: Bone and calcified wall, HU, and how far from them a reader stays, mm.
+BONE_HU, BONE_DISTANCE_MM = 100.0, 3.0
 #: What is read: the end of the ICA, mm, and all of M1.
-ICA_END_MM = 10.0
+ICA_END_MM = 5.0
 #: Region of interest: in-plane Gaussian, mm (an area of 4 pi sigma^2 = 10 mm2), and its length along the artery, mm.
 READING_SIGMA_MM, READING_LENGTH_MM = 0.9, 6.0
 
@@ -30,14 +30,16 @@ def _course(scene: Scene, side: str) -> np.ndarray:
 
 
 def _readings(image: np.ndarray, grid: Grid, course: np.ndarray) -> np.ndarray:
-    """HU along a course: regions of `READING_LENGTH_MM`, one for each point without calcium, on the nearest slice."""
+    """HU along a course: regions of `READING_LENGTH_MM`, one for each point away from bone, on the nearest slice."""
+    reach = np.ceil(BONE_DISTANCE_MM / grid.spacing[:2]).astype(int)
+    nearby = ndimage.maximum_filter(image, (*(2 * reach + 1), 1))
     sigma = READING_SIGMA_MM / grid.spacing[:2]
     smooth = ndimage.gaussian_filter(image, (*sigma, 0))
     index = np.linalg.solve(grid.affine[:3, :3], course - grid.affine[:3, 3:4])
     index[2] = np.rint(index[2])
     values = ndimage.map_coordinates(smooth, index, order=1, mode="nearest")
-    values = values[values < CALCIUM_HU]
-    if not len(values):  # calcified all along: nothing to be read
+    values = values[ndimage.map_coordinates(nearby, index, order=0, mode="nearest") < BONE_HU]
+    if not len(values):  # bone or calcium all along: nothing to be read
         return np.zeros(1)
     return ndimage.uniform_filter1d(values, round(READING_LENGTH_MM), mode="nearest")
 

@@ -94,8 +94,17 @@ def test_a_dense_artery_of_one_side_is_the_sign_and_of_both_is_not(m1_left: Scen
     assert not sign_figures._sign(image, grid, courses)["right"][0]
     image[:] = 52.0
     assert not sign_figures._sign(image, grid, courses)["left"][0]
-    image[left] = 200.0  # calcium
+    image[left] = 200.0  # bone
     assert not sign_figures._sign(np.where(image > 100, image, 40), grid, courses)["left"][0]
+
+
+def test_a_reader_stays_away_from_bone_beside_the_artery(m1_left: Scene):
+    grid = views.arteries_grid(m1_left.placement, 0.488, 5.0, 5.0)
+    course = sign_figures._course(m1_left, "left")
+    image = np.full(grid.shape, 38.0, dtype=np.float32)
+    at = np.rint(np.linalg.solve(grid.affine[:3, :3], course - grid.affine[:3, 3:4])).astype(int)
+    image[at[0, 3] + 4, at[1, 3], at[2, 3]] = 1000.0  # 2 mm from the course
+    assert sign_figures._readings(image, grid, course).max() < 38.5
 
 
 def test_arteries_run_where_the_patients_left_and_right_are(m1_left: Scene):
