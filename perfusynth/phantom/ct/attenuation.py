@@ -18,7 +18,7 @@ DURA_HU, SCAR_ABOVE_CSF_HU, CALCIFICATION_HU = 52.0, 4.0, 250.0
 #: Smoothness of the disease-independent left-right field, mm.
 LEFT_RIGHT_SIGMA_MM = 13.0
 #: Makes up for what smoothing by 10 mm takes from the field (measured).
-LEFT_RIGHT_GAIN = 1.82
+LEFT_RIGHT_GAIN = 2.2
 #: Tissue's own smooth texture: SD in HU, sigma in mm [d].
 TEXTURE_HU, TEXTURE_SIGMA_MM = 0.5, 5.0
 #: Interpetrous dark bar: centre y, z and half-widths x, y, z, MNI mm.
