@@ -11,7 +11,7 @@ from perfusynth.phantom.stroke.ischaemia import Perfusion, levels_of, perfusion_
 from perfusynth.phantom.stroke.severity import Order, coarse_brain, order_of
 
 #: Beyond this distance outside the brain's surface nothing is computed, mm.
-MARGIN_MM = 8.0
+MARGIN_MM = 5.0
 #: Swelling reaches the sulci around the tissue that swells: sigma, mm, and gain so that a large infarct's inside is
 #: displaced as drawn [d].
 SWELLING_SIGMA_MM, SWELLING_GAIN = 5.0, 1.4

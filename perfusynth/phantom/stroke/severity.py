@@ -32,8 +32,9 @@ BORDER_ZONE_MM, BORDER_ZONE_WIDTH_MM = 8.0, 12.0
 #: Roughness of severity, and of flow against severity: SD relative to full severity, sigma mm [d, fitted to Cer].
 SEVERITY_ROUGHNESS, SEVERITY_SIGMA_MM = 0.12, 11.0
 FLOW_ROUGHNESS, FLOW_SIGMA_MM = 0.07, 8.0
-#: Tissue tolerance: sigma of its smooth and of its patchy part, mm; share of the patchy part in the SD [d].
-TOLERANCE_SIGMA_MM, PATCH_SIGMA_MM, PATCH_SHARE = 9.0, 4.5, 0.6
+#: Tissue tolerance: sigma of its smooth and of its patchy part, mm; share of the patchy part in the SD [d]; step of
+#: the lattice on which the patches are drawn, mm.
+TOLERANCE_SIGMA_MM, PATCH_SIGMA_MM, PATCH_SHARE, PATCH_STEP_MM = 9.0, 4.5, 0.6, 6.0
 #: Reperfusion opens whole branches: sigma of its field, mm; width of its border in SD of the field [d].
 REOPENED_SIGMA_MM, REOPENED_WIDTH = 12.0, 0.15
 #: Seizure: sigma of the hyperperfused patch of cortex, mm, and the field's level (SD) from which it begins [d].
@@ -213,6 +214,14 @@ def _hyperperfused(patient: Patient) -> np.ndarray:
     return territory(patient, ("MCA-inf",), patient.stroke.side) * np.clip(field - SEIZURE_LEVEL, 0, 1)
 
 
+def _tolerance(patient: Patient) -> np.ndarray:
+    """Smooth deviations of the tissue's tolerance, and small patches: mean 0, SD about 1."""
+    smooth = smooth_field(stream(patient.seed, "tolerance"), BRAIN_COARSE, TOLERANCE_SIGMA_MM)
+    wide = BRAIN_COARSE.coarser(PATCH_STEP_MM)
+    patchy = upsample(smooth_field(stream(patient.seed, "tolerance patches"), wide, PATCH_SIGMA_MM), wide, BRAIN_COARSE)
+    return np.float32(np.sqrt(1 - PATCH_SHARE**2)) * smooth + np.float32(PATCH_SHARE) * patchy
+
+
 def order_of(patient: Patient) -> Order:
     """All ordering fields of one patient on `BRAIN_COARSE`; every field has its own random stream."""
     stroke = patient.stroke
@@ -228,9 +237,7 @@ def order_of(patient: Patient) -> Order:
             severity, edge = _severity(patient, share, inside)
         field = smooth_field(stream(patient.seed, "flow"), BRAIN_COARSE, FLOW_SIGMA_MM)
         flow = np.clip(severity + FLOW_ROUGHNESS * field * edge, 0.005, None) * (severity > 0)
-        smooth = smooth_field(stream(patient.seed, "tolerance"), BRAIN_COARSE, TOLERANCE_SIGMA_MM)
-        patchy = smooth_field(stream(patient.seed, "tolerance patches"), BRAIN_COARSE, PATCH_SIGMA_MM)
-        tolerance = np.float32(np.sqrt(1 - PATCH_SHARE**2)) * smooth + np.float32(PATCH_SHARE) * patchy
+        tolerance = _tolerance(patient)
         reopened = _reopened(patient, severity, inside * voxel_ml(patient, BRAIN_COARSE.step_mm))
     return Order(
         severity=severity,
