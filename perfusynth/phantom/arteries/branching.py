@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from perfusynth.phantom.arteries.courses import Course
-from perfusynth.phantom.arteries.wander import SURFACE_DEPTH_MM, depth_at, displacement, to_depth
+from perfusynth.phantom.arteries.wander import SURFACE_BULGE_MM, SURFACE_DEPTH_MM, depth_at, displacement, to_depth
 from perfusynth.phantom.lattice import stream
 from perfusynth.phantom.patient import Patient
 
@@ -119,9 +119,9 @@ def nominal(courses: tuple[Course, ...], labels: tuple[tuple[str, int], ...]) ->
                 root = round(course.at * (len(line) - 1))
                 control, at_root = np.vstack([line[root], control]), float(on_surface[parent][root])
             points, surface_share = _smooth_line(control, course.surface, at_root)
-            points = to_depth(points, surface_share, np.full(len(points), SURFACE_DEPTH_MM))
             nodes = np.linspace(0, 1, len(course.diameters_mm))
             radii = np.interp(np.linspace(0, 1, len(points)), nodes, course.diameters_mm) / 2
+            points = to_depth(points, surface_share, -np.maximum(SURFACE_DEPTH_MM, radii - SURFACE_BULGE_MM))
             segments.append(
                 Segment(
                     course.name,

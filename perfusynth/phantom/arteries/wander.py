@@ -18,8 +18,8 @@ CIRCLE_OF_WILLIS = (0.0, 0.0, -17.0)
 BELOW_SHARE = 0.25
 #: Distance from the midline within which the falx holds vessels back sideways, mm; what is left there.
 FALX_MM, FALX_SHARE = 25.0, 0.2
-#: Depth of the vessels that lie on the brain's surface, mm (negative: inside).
-SURFACE_DEPTH_MM = -1.0
+#: How deep the axis of a vessel on the brain's surface lies, mm; how far a wide sinus bulges outwards, mm [d].
+SURFACE_DEPTH_MM, SURFACE_BULGE_MM = 1.0, 1.0
 #: Steps of the projection to a depth; the slope of depth is held above this, so that no step leaps.
 PROJECTION_STEPS, GRADIENT_MIN = 3, 0.5
 

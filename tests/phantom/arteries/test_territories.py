@@ -5,6 +5,7 @@ import dataclasses
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from perfusynth.phantom.arteries.territories import REACH, below_tentorium, occluded_share, territory
 from perfusynth.phantom.head.atlas import atlas
@@ -183,3 +184,16 @@ def test_behind_a_chronic_occlusion_the_anterior_artery_is_not_lost(occluded):
 
 def test_the_same_patient_has_the_same_territories(occluded):
     assert np.array_equal(occluded_share(occluded("M1")), occluded_share(occluded("M1")))
+
+
+def test_occlusions_fall_where_real_infarcts_are_frequent(public_data, tissue):
+    patients = [p for p in map(draw_patient, range(100)) if p.stroke.site != "none"]
+    mine = np.mean([occluded_share(p) for p in patients], axis=0)
+    image = nib.load(public_data / "stroke_lesions_mni" / "lesion_mean_1449.nii.gz")
+    points = np.stack([np.broadcast_to(a, BRAIN_COARSE.shape).ravel() for a in BRAIN_COARSE.axes()])
+    inverse = np.linalg.inv(image.affine)
+    incidence = ndimage.gaussian_filter(np.asarray(image.dataobj, dtype=np.float32), 2)
+    real = ndimage.map_coordinates(incidence, inverse[:3, :3] @ points + inverse[:3, 3:], order=1).reshape(mine.shape)
+    brain = tissue > 0.5
+    # Both sides together: the sample of a hundred patients is not even.
+    assert np.corrcoef((mine + mine[::-1])[brain], (real + real[::-1])[brain])[0, 1] > 0.6
