@@ -57,13 +57,14 @@ def _plain(value: Any) -> Any:
 def draw_patient(seed: int) -> Patient:
     """Draw a patient; the same seed gives the same patient on every machine."""
     age = float(np.clip(stream(seed, "age").normal(*AGE_YEARS), *AGE_LIMITS))
+    head = draw_head(seed, age)
     return Patient(
         seed=int(seed),
         age=age,
-        head=draw_head(seed, age),
+        head=head,
         arteries=draw_arteries(seed),
         circulation=draw_circulation(seed, age),
         attenuation=draw_attenuation(seed, age),
         mr=draw_mr(seed),
-        stroke=draw_stroke(seed),
+        stroke=draw_stroke(seed, old_infarct=bool(head.old_infarcts)),
     )
