@@ -7,14 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from perfusynth.evaluation.realism.estimates import (
-    Estimate,
-    area_under_curve,
-    mean,
-    median,
-    sensitivity_at_specificity,
-    share,
-)
+from perfusynth.evaluation.realism.estimates import area_under_curve, mean, median, sensitivity_at_specificity, share
 from perfusynth.evaluation.realism.rows import Row, chronic, ill, proximal, within
 
 #: Hours of imaging that stand for 3 and for 24 h of the water uptake's course.
@@ -43,10 +36,6 @@ def _mean_difference(first: np.ndarray, second: np.ndarray) -> float:
 
 def _contrast_to_noise(contrast: np.ndarray, noise: np.ndarray) -> float:
     return float(np.mean(contrast / noise))
-
-
-def _above(limit: float) -> Estimate:
-    return lambda values: share(values > limit)
 
 
 _percent = partial(Row, unit="%", scale=100.0)
@@ -219,7 +208,7 @@ ROWS: tuple[Row, ...] = (
         "core_ml",
         "Patients",
         "Core, median",
-        "10–17 ± 30 %",
+        "10–17 (± 30 %)",
         "Prog",
         7,
         22.1,
@@ -237,7 +226,7 @@ ROWS: tuple[Row, ...] = (
         15,
         35,
         columns=("core_ml",),
-        estimate=_above(70),
+        estimate=lambda ml: share(ml > 70),
         where=within(0, 6),
     ),
     _percent(

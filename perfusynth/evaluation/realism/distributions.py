@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from perfusynth.evaluation.realism.rows import Patient, chronic, everyone, ill, within
+from perfusynth.evaluation.realism.rows import Patient, chronic, everyone, ill, proximal, within
 
 #: How well a published figure could be verified: by its own source; only compatible ones found; others found;
 #: nothing found (from memory); a choice of the design; computed from real data here.
@@ -98,6 +98,12 @@ DISTRIBUTIONS: tuple[Distribution, ...] = (
                  (0, 1), 0.51, (0.31, 0.71), with_collaterals("good")),
     Distribution("hir_poor", "perfusion", "HIR, poor collaterals", "", "hir", "0.73 ± 0.13", "HIR", "published",
                  (0, 1), 0.73, (0.60, 0.86), with_collaterals("poor")),
+    Distribution("hir_proximal", "perfusion", "HIR, ICA and M1", "", "hir", "0.4", "Oli", "published", (0, 1), 0.4,
+                 None, proximal),
+    Distribution("hir_true", "perfusion", "HIR without noise and blur", "", "hir_true", "0.4", "Oli", "published",
+                 (0, 1), 0.4, None, ill),
+    Distribution("core_rcbf_true", "perfusion", "Relative CBF of the core, unblurred", "", "core_rcbf_true",
+                 "0.19 ± 0.06", "Schae", "published", (0, 0.6), 0.19, (0.13, 0.25), ill),
     Distribution("core_rcbf", "perfusion", "Relative CBF of the core", "", "core_rcbf", "0.19 ± 0.06", "Schae",
                  "published", (0, 0.6), 0.19, (0.13, 0.25), ill),
     Distribution("penumbra_rcbf", "perfusion", "Relative CBF of penumbra", "", "penumbra_rcbf",

@@ -37,10 +37,11 @@ NO_METADATA: dict[str, Any] = {"Software": None}
 HEIGHT = (0.25, 0.75)
 
 
-def slice_of(head: Volume, height: float) -> np.ndarray:
+def slice_of(head: Volume, height: float, coarse_mm: float = PIXEL_MM) -> np.ndarray:
     """A 5 mm slab at a share of the brain's height, as 8-bit picture in radiological view (patient's left: right).
 
-    Real and digital heads go the same way, so that matrix and resampling tell nothing; the head is in the middle.
+    Real and digital heads go the same way, by pixels of ``coarse_mm`` (the larger of both), so that matrix and
+    resampling tell nothing; the head is in the middle.
     """
     head = nearest_ras(head)
     brain = BuiltinBrain().extract(head).mask
@@ -48,12 +49,14 @@ def slice_of(head: Volume, height: float) -> np.ndarray:
     spacing = head.spacing
     at = (levels[0] + height * (levels[-1] - levels[0])) * spacing[2]
     along_z = axis_weights(head.shape[2], spacing[2], 0.0, 1, max(SLAB_MM, spacing[2]), at)[0]
-    plane = head.array @ (along_z / along_z.sum())
+    picture = head.array @ (along_z / along_z.sum()) - WINDOW_HU[0]
     centre = ndimage.center_of_mass(brain @ (along_z > 0).astype(np.float32))
-    picture = plane - WINDOW_HU[0]
+    count = int(np.ceil(PIXELS * PIXEL_MM / coarse_mm))
     for axis in (0, 1):
-        start = centre[axis] * spacing[axis] - PIXEL_MM * (PIXELS - 1) / 2
-        weights = axis_weights(picture.shape[axis], spacing[axis], 0.0, PIXELS, PIXEL_MM, start)
+        start = centre[axis] * spacing[axis] - coarse_mm * (count - 1) / 2
+        weights = axis_weights(picture.shape[axis], spacing[axis], 0.0, count, coarse_mm, start)
+        first = (coarse_mm * (count - 1) - PIXEL_MM * (PIXELS - 1)) / 2
+        weights = axis_weights(count, coarse_mm, 0.0, PIXELS, PIXEL_MM, first) @ weights
         picture = np.moveaxis(np.tensordot(weights, picture, axes=(1, axis)), 0, axis)
     grey = np.clip(picture / (WINDOW_HU[1] - WINDOW_HU[0]), 0, 1)
     return np.rint(255 * grey[::-1, ::-1].T).astype(np.uint8)
@@ -89,10 +92,9 @@ def write_reading_set(out: Path, real: Path, seed: int) -> int:
     keys = []
     for number, position in enumerate(rng.permutation(len(files)), start=1):
         height = float(rng.uniform(*HEIGHT))
-        pictures = {
-            "real": slice_of(read_nifti(files[position]), height),
-            "digital": slice_of(digital_head(seed + number), height),
-        }
+        heads = {"real": read_nifti(files[position]), "digital": digital_head(seed + number)}
+        coarse_mm = max(PIXEL_MM, *(float(nearest_ras(head).spacing[:2].max()) for head in heads.values()))
+        pictures = {kind: slice_of(head, height, coarse_mm) for kind, head in heads.items()}
         letters = dict(zip(rng.permutation(["real", "digital"]), "ab", strict=True))
         for kind, picture in pictures.items():
             atomic.write_bytes(out / f"pair-{number:03d}-{letters[kind]}.png", _png(picture))
