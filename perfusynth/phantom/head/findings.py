@@ -24,7 +24,7 @@ SINK_MM, FLUID_MM, FLUID_HU, SUNKEN_SHARE, PLATE_SHARE = (5.0, 12.0), (4.0, 9.0)
 SCREW_MM, METAL_HU = 2.6, 3071.0
 #: Metal: places of clips and coils (MNI mm), radius in mm; streaks: HU beside it, reach in plane and across, mm [d].
 METAL_PLACES, METAL_RADIUS_MM = ((36, 4, -16), (2, 18, -14), (14, 4, -16), (1, -14, -20)), (2.8, 5.5)
-STREAK_HU, STREAK_MM, STREAK_Z_MM, STREAKS = 260.0, 24.0, 5.0, (7, 13)
+STREAK_HU, STREAK_MM, STREAK_Z_MM, STREAKS = (60.0, 120.0), 24.0, 5.0, (7, 13)
 #: Depth below the inner table that a finding keeps free, mm; HU above which a voxel is bone and stays.
 MARGIN_MM, BONE_HU = 2.0, 110.0
 #: Unevenness of a mass' surface, relative to its radius.
@@ -166,12 +166,12 @@ def _craniotomy(
 
 def _metal(hu: np.ndarray, points: np.ndarray, patient: Patient, rng: np.random.Generator) -> None:
     centre, radius = _place(rng, METAL_PLACES, 1.5), float(rng.uniform(*METAL_RADIUS_MM))
-    count, phase = int(rng.integers(*STREAKS)), rng.uniform(0, 2 * np.pi)
+    count, phase, streak_hu = int(rng.integers(*STREAKS)), rng.uniform(0, 2 * np.pi), rng.uniform(*STREAK_HU)
     at = _near(points, centre, 90.0, patient)
     at = at[(hu[at] > -200) & (np.abs(points[2, at] - centre[2]) < 3 * STREAK_Z_MM)]
     offset: np.ndarray = points[:, at] - centre[:, None].astype(np.float32)
     in_plane, angle = np.hypot(offset[0], offset[1]), np.arctan2(offset[1], offset[0])
     streak = np.cos(count * angle + phase) + 0.6 * np.cos((2 * count + 1) * angle - phase)
     fall = np.exp(-in_plane / STREAK_MM - (offset[2] / STREAK_Z_MM) ** 2)
-    hu[at] += (np.float32(STREAK_HU) * streak * fall).astype(np.float32)
+    hu[at] += (np.float32(streak_hu) * streak * fall).astype(np.float32)
     hu[at] += _edge(radius - _distance(points[:, at], centre, patient), 1.0) * (np.float32(METAL_HU) - hu[at])

@@ -1,11 +1,14 @@
 """The skull of a patient around the cavity, its scalp, and what a CT shows outside the cavity."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
 
+from perfusynth.phantom.head.atlas import atlas
 from perfusynth.phantom.head.face import AIR_HU, CANAL_RADIUS, CANAL_Y, FAT_HU, SKIN_HU, outer_head
+from perfusynth.phantom.head.traits import Anatomy
 from perfusynth.phantom.lattice import HEAD, sample, smooth_field, stream
 from perfusynth.phantom.patient import Patient
 
@@ -45,14 +48,10 @@ class SkullFields:
     thickness: np.ndarray
 
 
-_plans: dict[int, np.ndarray] = {}
-
-
-def _plan(cavity: np.ndarray) -> np.ndarray:
+@lru_cache(maxsize=2)
+def _plan(anatomy: Anatomy) -> np.ndarray:
     """Relative thickness of the skull on `HEAD`, the same for all patients of an atlas."""
-    known = _plans.get(id(cavity))
-    if known is not None:
-        return known
+    cavity = atlas(anatomy).cavity
     x, y, z = HEAD.axes()
     relative = np.ones(HEAD.shape, dtype=np.float32)
     for (cx, cy, cz), (sy, sz), change in THICKNESS_PLACES:
@@ -64,8 +63,7 @@ def _plan(cavity: np.ndarray) -> np.ndarray:
     floor = np.clip((down - low) / (high - low), 0, 1) * (z < 0)
     front = np.clip((y - FLOOR_Y[0]) / (FLOOR_Y[1] - FLOOR_Y[0]), 0, 1)
     relative = relative + floor * (FLOOR_BACK + front * (FLOOR_FRONT - FLOOR_BACK) - relative)
-    _plans[id(cavity)] = ndimage.gaussian_filter(relative.astype(np.float32), 1.0)
-    return _plans[id(cavity)]
+    return ndimage.gaussian_filter(relative.astype(np.float32), 1.0)
 
 
 def skull_fields(patient: Patient, cavity: np.ndarray) -> SkullFields:
@@ -74,7 +72,7 @@ def skull_fields(patient: Patient, cavity: np.ndarray) -> SkullFields:
     thickness = 1 + THICKNESS_VARIATION * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
     gap = patient.head.csf_gap_mm + GAP_VARIATION_MM * smooth_field(rng, HEAD, LOCAL_SIGMA_MM)
     beyond = np.float32(np.mean(patient.head.scale)) * cavity - np.clip(gap, 0.3, 4.0)
-    thickness = patient.head.skull_mm * np.clip(thickness, 0.6, 1.5) * _plan(cavity)
+    thickness = patient.head.skull_mm * np.clip(thickness, 0.6, 1.5) * _plan(patient.head.anatomy)
     return SkullFields(beyond.astype(np.float32), thickness.astype(np.float32))
 
 

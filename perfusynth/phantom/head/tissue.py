@@ -1,12 +1,14 @@
 """One patient's tissue fractions on the brain lattice: gyri, atrophy, ventricles, and what old disease left."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage, special
 
-from perfusynth.phantom.head.atlas import PRIOR_MARGIN, Atlas, atlas
+from perfusynth.phantom.head.atlas import PRIOR_MARGIN, atlas
 from perfusynth.phantom.head.old_disease import calcification, hypodense_white, lacunes, old_infarct
+from perfusynth.phantom.head.traits import Anatomy
 from perfusynth.phantom.lattice import BRAIN, smooth_field, stream
 from perfusynth.phantom.patient import Patient
 
@@ -30,11 +32,11 @@ ATROPHY_SHIFT = (-0.25, 1.35)
 #: Steepness of the borders of grey and white matter where there is no individual pattern.
 DEEP_SHARPNESS = 1.6
 #: By how much the lateral ventricles are wider than the template's, mm: at size 0, at size 1.
-VENTRICLE_WIDENING_MM = (-1.0, 5.5)
+VENTRICLE_WIDENING_MM = (0.3, 9.5)
 #: Shares of that for the third ventricle, the fourth, the temporal horns.
 THIRD_SHARE, FOURTH_SHARE = 0.45, 0.15
 #: Distance over which tissue yields to a wider ventricle, mm; local variation of the widening (relative), sigma, mm.
-YIELD_MM, WIDENING_VARIATION, WIDENING_SIGMA_MM = 15.0, 0.3, 12.0
+YIELD_MM, WIDENING_VARIATION, WIDENING_SIGMA_MM = 18.0, 0.3, 12.0
 #: Smoothness of the ventricular border, mm.
 VENTRICLE_EDGE_MM = 1.6
 
@@ -86,17 +88,9 @@ def _quantile(share: np.ndarray) -> np.ndarray:
     return special.ndtri(np.clip(share, PRIOR_MARGIN, 1 - PRIOR_MARGIN)).astype(np.float32)
 
 
-_templates: dict[int, _Template] = {}
-
-
-def _template(a: Atlas) -> _Template:
-    known = _templates.get(id(a))
-    if known is None:
-        known = _templates[id(a)] = _make_template(a)
-    return known
-
-
-def _make_template(a: Atlas) -> _Template:
+@lru_cache(maxsize=2)
+def _template(anatomy: Anatomy) -> _Template:
+    a = atlas(anatomy)
     x, y, z = BRAIN.axes()
     flat = np.flatnonzero(a.depth < BRAIN.step_mm)
     index = np.stack(np.unravel_index(flat, BRAIN.shape)).astype(np.float32)
@@ -130,7 +124,7 @@ def _make_template(a: Atlas) -> _Template:
     )
 
 
-def _pushed(patient: Patient, a: Atlas, t: _Template) -> tuple[np.ndarray, ...]:
+def _pushed(patient: Patient, t: _Template) -> tuple[np.ndarray, ...]:
     """Quantiles of csf and grey, distance to the ventricle and deep grey where the patient's ventricles push tissue."""
     low, high = VENTRICLE_WIDENING_MM
     widening = low + (high - low) * patient.head.ventricle_size
@@ -178,8 +172,8 @@ def _share(quantile: np.ndarray, pattern: np.ndarray, strength: np.ndarray) -> n
 def tissue_of(patient: Patient) -> Tissue:
     """Tissue fractions of one patient (about 0.2 s)."""
     a = atlas(patient.head.anatomy)
-    t = _template(a)
-    csf_quantile, grey_quantile, ventricle_mm, deep = _pushed(patient, a, t)
+    t = _template(patient.head.anatomy)
+    csf_quantile, grey_quantile, ventricle_mm, deep = _pushed(patient, t)
     sulcus, greyness = _pattern(patient, t)
     shift = np.float32(ATROPHY_SHIFT[0] + ATROPHY_SHIFT[1] * patient.head.atrophy)
     # Atrophy opens what is a fissure already more than what is none.

@@ -38,7 +38,7 @@ PINEAL_SHARE, PLEXUS_SHARE, PALLIDUM_SHARE, FALX_SHARE = 0.65, 0.60, 0.10, 0.10
 #: Their places on the right side, MNI mm.
 PINEAL, PLEXUS, PALLIDUM = (0.0, -28.0, 2.0), (25.0, -40.0, 6.0), (18.0, -3.0, -1.0)
 #: Intracranial size relative to MNI152, which is larger than life [d].
-SIZE_MEAN, SIZE_SD, AXIS_SD = 0.925, 0.025, 0.02
+SIZE_MEAN, SIZE_SD, AXIS_SD = 0.905, 0.025, 0.02
 #: By how much the right frontal and the left occipital pole reach further, mm (mean, SD) [d].
 PETALIA_MM = (2.0, 1.5)
 #: By how much the left lateral ventricle is wider than the right, mm (mean, SD) [d].
