@@ -8,7 +8,7 @@ from scipy import ndimage
 from perfusynth.phantom.ct.ncct import HU_LIMITS, noise_free_ncct
 from perfusynth.phantom.ct.scanners import SOFT_AUTOCORRELATION, Scanner
 from perfusynth.phantom.ctp.kinetics import bolus_of
-from perfusynth.phantom.ctp.maps import brain_curves, curve_table, in_plane_weights, working_grid
+from perfusynth.phantom.ctp.maps import brain_curves, curve_table, in_plane_weights, local_noise, working_grid
 from perfusynth.phantom.ctp.motion import MotionGrade, draw_motion, still
 from perfusynth.phantom.ctp.protocols import Protocol, native_ctp_grid
 from perfusynth.phantom.ctp.vessels import VesselCurves, vessel_curves
@@ -117,6 +117,7 @@ def render_series(scene: Scene, protocol: Protocol, noise_seed: int, *, noise: b
     motion = draw_motion(scene.patient, times) if protocol.motion == "drawn" else still(times)
     wide = _with_margin(grid)
     head = _Head(scene, wide, protocol)
+    local = local_noise(scene, grid) if noise else np.float32(0)
     series = np.empty((*grid.shape, len(times)), dtype=np.int16)
     inner = slice(MARGIN_SLICES, MARGIN_SLICES + grid.shape[2])
     for frame, transform in enumerate(motion.transforms):
@@ -126,6 +127,6 @@ def render_series(scene: Scene, protocol: Protocol, noise_seed: int, *, noise: b
         hu = hu[:, :, inner]
         if noise:
             rng = stream(noise_seed, f"perfusion frame {protocol.name} {frame}")
-            hu = hu + _noise(rng, grid.shape, protocol)
+            hu = hu + local * _noise(rng, grid.shape, protocol)
         series[..., frame] = np.rint(np.clip(hu, *HU_LIMITS))
     return PerfusionSeries(series, grid.affine, times, motion.transforms, motion.grade)

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from perfusynth.phantom.ct.noise import noise_factor
 from perfusynth.phantom.ctp.deconvolution import deconvolve, retained_basis
 from perfusynth.phantom.ctp.kinetics import TissueCurves, bolus_of, tissue_curves
 from perfusynth.phantom.ctp.protocols import Protocol, coverage
@@ -24,6 +25,9 @@ CSF_MASK_SHARE = 0.5
 EDGE_SHARE_MIN = 0.2
 #: Share of an interpolated voxel that must have been deconvolved.
 SHOWN_MIN = 0.05
+#: Power to which the local noise of 120 kV, relative to its mean in the brain, is raised at 80 kV: softer rays lose
+#: more on long paths [d].
+PATH_POWER_80KV = 1.4
 #: Voxels of the large artery over which the arterial input is averaged [d].
 AIF_VOXELS = 9
 
@@ -137,6 +141,11 @@ def working_noise_sd(protocol: Protocol, spacing_mm: np.ndarray, slab_mm: float)
     return float(protocol.noise_sd_hu * np.sqrt(area * protocol.slice_mm / slab_mm))
 
 
+def local_noise(scene: Scene, grid: Grid) -> np.ndarray:
+    """SD of a frame's noise relative to its mean in the brain, float32, on ``grid``: more at the base, less above."""
+    return noise_factor(scene.placement, grid).astype(np.float32) ** np.float32(PATH_POWER_80KV)
+
+
 def measured_aif(scene: Scene, protocol: Protocol, noise_seed: int, *, noise: bool = True) -> np.ndarray:
     """Arterial input as read in a large open artery and corrected for partial volume: the true one, with noise, HU."""
     aif = bolus_of(scene.patient.circulation, protocol.duration_s).aif_at(protocol.times_s)
@@ -162,7 +171,8 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     if noise:
         rng = stream(noise_seed, f"perfusion noise {protocol.name}")
         sd = np.float32(working_noise_sd(protocol, working.spacing, working.slab_mm))
-        curves += sd * rng.standard_normal(curves.shape, dtype=np.float32)
+        local = sd * local_noise(scene, working)[(*found.columns, slice(None), None)]
+        curves += local * rng.standard_normal(curves.shape, dtype=np.float32)
     curves = _smoothed(curves, working.spacing, protocol, working.slab_mm)
     share = (found.inside < 0).astype(np.float32)
     share, csf = np.moveaxis(
