@@ -12,9 +12,6 @@ RELATIVE_THRESHOLD = 0.10
 KH, RHO = 0.73, 1.05
 #: mL/100 g/min of a residue function of 1/s, and mL/100 g of a ratio of areas.
 FLOW_UNIT, VOLUME_UNIT = 6000 * KH / RHO, 100 * KH / RHO
-#: Transit times, s, for which the truncation's bias is worked out: it lowers the peak of a residue function, most where
-#: the transit is short, by a share that follows from the arterial input alone.
-CALIBRATED_MTT_S = np.geomspace(3.0, 40.0, 20)
 #: Lags among which the maximum of a residue function is looked for, s: later ones belong to curves that were cut off.
 SEARCH_S = (-4.0, 20.0)
 #: Singular values below this share of the largest are rounding.
@@ -45,18 +42,6 @@ def _peak(residues: np.ndarray, lags_s: np.ndarray) -> tuple[np.ndarray, np.ndar
     shift = np.where(at == middle, np.clip(0.5 * (before - after) / bend, -0.5, 0.5), 0)
     height = residues[rows, at] - 0.25 * (before - after) * shift
     return height, lags_s[at] + shift * (lags_s[1] - lags_s[0])
-
-
-def _exponential_tissue(aif: np.ndarray, dt_s: float) -> np.ndarray:
-    """Curves ``(transit times, t)`` of tissues with residue functions exp(-t / mtt) and flows of 1/s."""
-    # The input is linear between its samples: its convolution with an exponential has a closed form, step by step.
-    fall = np.exp(-dt_s / CALIBRATED_MTT_S)
-    constant = CALIBRATED_MTT_S * (1 - fall)
-    rise = CALIBRATED_MTT_S * (1 - constant / dt_s)
-    curves = np.zeros((len(CALIBRATED_MTT_S), len(aif)))
-    for k in range(1, len(aif)):
-        curves[:, k] = curves[:, k - 1] * fall + aif[k - 1] * constant + (aif[k] - aif[k - 1]) * rise
-    return curves
 
 
 def retained_basis(aif: np.ndarray, dt_s: float, *, threshold: float = RELATIVE_THRESHOLD) -> np.ndarray:
@@ -91,18 +76,15 @@ def deconvolve(
     float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s].
 
     CBV is the ratio of areas, which is also the area of the residue function, since the circulant keeps the zero
-    frequency. CBF is the maximum of the residue function over the share of it that the truncation leaves of an
-    exponential one of the same area and apparent width.
+    frequency. CBF is the maximum of the residue function, plain: the truncation lowers it, most where the transit is
+    short, and nothing is done about that here.
     """
     aif = np.asarray(aif, dtype=float)
     curves = np.asarray(curves, dtype=np.float32)
     lags, inverse = _pseudo_inverse(aif, dt_s, threshold)
     height, time = _peak(curves @ inverse.T.astype(np.float32), lags)
     height, area = np.clip(height, 0, None), np.clip(curves.sum(axis=1) / aif.sum(), 0, None)
-    left, _ = _peak(_exponential_tissue(aif, dt_s) @ inverse.T, lags)
-    apparent = np.maximum.accumulate(CALIBRATED_MTT_S / left)
-    width = area / np.maximum(height, np.float32(1e-9))
-    cbf = FLOW_UNIT * height / np.interp(width, apparent, left)
+    cbf = FLOW_UNIT * height
     cbv = VOLUME_UNIT * area
     mtt = np.where(cbf > 0, 60 * cbv / np.maximum(cbf, 1e-6), 0)
     maps = {"tmax": np.clip(time, *TMAX_LIMITS_S), "cbf": cbf, "cbv": cbv, "mtt": mtt}

@@ -165,8 +165,8 @@ def tissue_curves(bolus: Bolus, frames_s: np.ndarray) -> TissueCurves:
 
 
 @lru_cache(maxsize=16)
-def _standard_bias(residue_shape: float) -> tuple[RegularGridInterpolator, RegularGridInterpolator]:
-    """Tmax minus true delay (s), and measured over true flow, over (log MTT, dispersion) for the standard input."""
+def _standard_offset(residue_shape: float) -> RegularGridInterpolator:
+    """Tmax minus true delay, s, over (log MTT, dispersion) for the standard input."""
     middle = float(np.mean(AIF_FWHM_S))
     circulation = CirculationTraits(
         60.0, 20.0, 1.7, AIF_PEAK_HU[0], middle, STANDARD_ARRIVAL_S, 0.3, 15.0, 3.0, "gamma", residue_shape
@@ -175,16 +175,14 @@ def _standard_bias(residue_shape: float) -> tuple[RegularGridInterpolator, Regul
     frames = np.arange(0, STANDARD_DURATION_S, STANDARD_FRAME_S)
     responses = _responses(bolus, DISPERSION_NODES_S)
     shape = responses.shape[:2]
-    offset, flow = np.zeros(shape), np.zeros(shape)
+    offset = np.zeros(shape)
     for delay in STANDARD_DELAYS_S:
         curves = shifted(responses, float(delay), frames, FINE_STEP_S).reshape(-1, len(frames))
         maps = deconvolve(curves, bolus.aif_at(frames), STANDARD_FRAME_S)
         offset += (maps["tmax"].reshape(shape) - delay) / len(STANDARD_DELAYS_S)
-        flow += maps["cbf"].reshape(shape) / len(STANDARD_DELAYS_S)
     # Longer dispersion and transit never let the maximum come earlier: ripples of the truncation are levelled.
     offset = np.maximum.accumulate(np.maximum.accumulate(offset, axis=0), axis=1)
-    nodes = (np.log(MTT_NODES_S), DISPERSION_NODES_S)
-    return RegularGridInterpolator(nodes, offset), RegularGridInterpolator(nodes, flow)
+    return RegularGridInterpolator((np.log(MTT_NODES_S), DISPERSION_NODES_S), offset)
 
 
 def _at(table: RegularGridInterpolator, mtt_s: np.ndarray, dispersion_s: np.ndarray) -> np.ndarray:
@@ -198,9 +196,4 @@ def tmax_offset_s(mtt_s: np.ndarray, dispersion_s: np.ndarray, residue_shape: fl
 
     Inputs (s) broadcast and are held at the ends of the tabulated ranges (MTT 1-60, dispersion 0-10); float32.
     """
-    return _at(_standard_bias(float(residue_shape))[0], mtt_s, dispersion_s)
-
-
-def flow_recovery(mtt_s: np.ndarray, dispersion_s: np.ndarray, residue_shape: float = 1.0) -> np.ndarray:
-    """Measured over true CBF for the standard arterial input, noise-free; see `tmax_offset_s`."""
-    return _at(_standard_bias(float(residue_shape))[1], mtt_s, dispersion_s)
+    return _at(_standard_offset(float(residue_shape)), mtt_s, dispersion_s)
