@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageColor
 
 from perfusynth import atomic
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, colour_table
@@ -51,12 +51,12 @@ GREY_WINDOWS = {
     "ADC": (0.0, 2000.0, "1e-6 mm2/s"),
 }
 #: Images in arbitrary units are shown up to this multiple of the brain's median.
-ARBITRARY_TOP = {"DWI": 2.0, "FLAIR": 1.8}
+ARBITRARY_TOP = {"DWI": 1.75, "FLAIR": 1.7}
 COLUMNS = ("NCCT", "core", "CTA MIP", "CTP peak", "Tmax", "CBF", "CBV", "MTT", "DWI", "ADC", "FLAIR")
 HEADINGS = {"core": "core, Tmax > 6 s", "CTP peak": "CTP peak - base"}
-#: Colours of the written picture.
-PALETTE_COLOURS = 256
-CORE_COLOUR, DEFICIT_COLOUR = "#ff4fd8", "#4ae880"
+#: Levels of grey and of the maps' colour table in the written picture, whose palette holds 256 colours.
+GREY_LEVELS, MAP_LEVELS = 160, 90
+CORE_COLOUR, DEFICIT_COLOUR, TEXT_COLOUR = "#ff4fd8", "#4ae880", "#ffc233"
 
 
 def _late(stroke: Stroke, low: float, high: float) -> bool:
@@ -68,7 +68,7 @@ WANTED: tuple[Callable[[Stroke], bool], ...] = (
     lambda s: s.site == "M1" and s.side == "left" and _late(s, 0, 3) and s.core_target_ml > 10,
     lambda s: s.site == "M1" and s.side == "right" and _late(s, 3, 6) and s.collaterals == "good",
     lambda s: s.site == "M1" and s.side == "left" and _late(s, 12, 24) and s.core_target_ml > 60,
-    lambda s: s.site == "ICA" and s.side == "right" and _late(s, 4, 12) and s.collaterals == "poor",
+    lambda s: s.site == "ICA" and s.side == "right" and _late(s, 4, 12) and s.core_target_ml > 30,
     lambda s: s.site == "M2-sup" and s.side == "right" and _late(s, 6, 48) and s.core_target_ml > 10,
     lambda s: s.site == "M2-inf" and s.side == "left" and s.core_target_ml > 10,
     lambda s: s.site == "A2" and s.core_target_ml > 4,
@@ -204,13 +204,16 @@ def _window(column: str, panel: Panel) -> tuple[float, float]:
 
 def draw_sheet(patients: list[Patient], on_row: Callable[[int], None] = lambda row: None) -> Figure:
     """The sheet as a matplotlib figure; patients' left is on the right of the screen."""
-    rows = [panels_of(patient) for patient in patients if not on_row(patient.seed)]
+    rows = []
+    for patient in patients:
+        on_row(patient.seed)
+        rows.append(panels_of(patient))
     height = PANEL_INCH * 1.2
     top, bottom = 0.62, 0.62
     size = (CAPTION_INCH + PANEL_INCH * len(COLUMNS), top + height * len(rows) + bottom)
     figure = Figure(figsize=size, dpi=DPI, facecolor="black")
     title = f"DIGITAL PHANTOM {PHANTOM_VERSION} - simulated patients, not for diagnosis"
-    figure.text(0.5, 1 - 0.2 / size[1], title, color="#ffc233", ha="center", va="center", fontsize=11, weight="bold")
+    figure.text(0.5, 1 - 0.2 / size[1], title, color=TEXT_COLOUR, ha="center", va="center", fontsize=11, weight="bold")
     for row, (patient, (panels, text)) in enumerate(zip(patients, rows, strict=True)):
         y = 1 - (top + (row + 1) * height) / size[1]
         figure.text(0.08 / size[0], y + height / 2 / size[1], text, color="white", fontsize=7, va="center")
@@ -236,7 +239,7 @@ def _draw(axes, column: str, panels: Mapping[str, Panel], patient: Patient) -> N
         for name, colour in (("deficit mask", DEFICIT_COLOUR), ("core mask", CORE_COLOUR)):
             mask = panels[name]
             if mask.image.max() > 0.5:
-                axes.contour(mask.image.T, [0.5], origin="lower", extent=mask.extent, colors=colour, linewidths=0.7)
+                axes.contour(mask.image.T, [0.5], origin="lower", extent=mask.extent, colors=colour, linewidths=0.8)
     corner, far = brain_extent(patient)
     centre = (corner + far)[:2] / 2
     half = max((far - corner)[0] / 2, (far - corner)[1] / 2 / 1.2) + MARGIN_MM
@@ -245,7 +248,7 @@ def _draw(axes, column: str, panels: Mapping[str, Panel], patient: Patient) -> N
     axes.set_aspect("auto")
     axes.set_axis_off()
     for text, place in (("R", 0.05), ("L", 0.95)):
-        axes.text(place, 0.95, text, color="#ffc233", fontsize=6, transform=axes.transAxes, ha="center", va="center")
+        axes.text(place, 0.95, text, color=TEXT_COLOUR, fontsize=6, transform=axes.transAxes, ha="center", va="center")
 
 
 def _bar(figure: Figure, column: str, x: float, size: tuple[float, float]) -> None:
@@ -254,7 +257,7 @@ def _bar(figure: Figure, column: str, x: float, size: tuple[float, float]) -> No
     if shown is not None:
         low, high, unit, table = shown.low, shown.high, shown.unit, ListedColormap(colour_table(shown.table) / 255)
     elif column in GREY_WINDOWS:
-        (low, high, unit), table = GREY_WINDOWS[column], "gray"
+        (low, high, unit), table = GREY_WINDOWS[column], ListedColormap(colour_table("grey") / 255)
     else:
         text = "magenta: core\ngreen: Tmax > 6 s" if column == "core" else "arbitrary units"
         place = (x + 0.4 * PANEL_INCH / size[0], 0.32 / size[1])
@@ -268,13 +271,24 @@ def _bar(figure: Figure, column: str, x: float, size: tuple[float, float]) -> No
     axes.set_xlabel(unit, color="white", fontsize=6, labelpad=1)
 
 
+def _palette() -> Image.Image:
+    colours: list[tuple[int, ...]] = [
+        (level, level, level) for level in np.linspace(0, 255, GREY_LEVELS).round().astype(int).tolist()
+    ]
+    colours += [tuple(colour_table("asist")[at]) for at in np.linspace(0, 255, MAP_LEVELS).round().astype(int)]
+    colours += [ImageColor.getrgb(colour) for colour in (CORE_COLOUR, DEFICIT_COLOUR, TEXT_COLOUR)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([int(value) for colour in colours for value in colour])
+    return palette
+
+
 def write_picture(figure: Figure, path: Path) -> None:
     """Write a figure as PNG with a palette: a third of the bytes, and no difference to the eye."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     content = BytesIO()
-    picture.quantize(PALETTE_COLOURS, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    picture.quantize(palette=_palette(), dither=Image.Dither.NONE).save(content, "png", optimize=True)
     atomic.write_bytes(path, content.getvalue())
 
 

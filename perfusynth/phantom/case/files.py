@@ -37,8 +37,8 @@ def write_volume(path: Path, array: np.ndarray, grid: Grid, dtype: type[np.gener
     """Write one volume; returns it as it stands in the file (rounded, and with the header's affine)."""
     header = header_of(grid)
     values = np.asarray(array, dtype=np.float32)
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(np.dtype(dtype))
+    if issubclass(dtype, np.integer):
+        limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)
     volume = Volume(values, np.asarray(header.get_best_affine(), dtype=float), header)
     write_nifti(path, volume, dtype=dtype, description=f"digital phantom: {holds}")

@@ -17,7 +17,7 @@ from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.render import MODEL_GRID
 
 #: Voxels that a grid may have along an axis.
-AXIS_LIMITS = (8, 1024)
+AXIS_LIMITS = (4, 1024)
 
 
 @dataclass(frozen=True, eq=False)
