@@ -1,7 +1,7 @@
 """Training data drawn on the fly: slabs of digital patients on the model grid, the same for the same step always."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -40,7 +40,7 @@ def draw_slabs(seed: int, spec: GeneratorSpec, nwu_gain: float = 1.0) -> Patient
     """
 
     def boosted(patient: Patient) -> Patient:
-        return replace(patient, nwu_percent=patient.stroke.nwu_percent * nwu_gain)
+        return patient.with_stroke(nwu_percent=patient.stroke.nwu_percent * nwu_gain)
 
     volumes = render_on_model_grid(seed, change=boosted).volumes
     targets = np.stack([volumes[output.name] for output in spec.outputs])
