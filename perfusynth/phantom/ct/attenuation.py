@@ -15,10 +15,12 @@ HU_PER_NWU_GREY, HU_PER_NWU_WHITE = 0.38, 0.29
 HYPODENSE_HU = -7.0
 #: HU of dura, of what is left of an old infarct above CSF, and of calcification [d].
 DURA_HU, SCAR_ABOVE_CSF_HU, CALCIFICATION_HU = 52.0, 4.0, 250.0
+#: Distance over which the cortex that fills a sulcus has the water uptake of its surroundings, mm.
+SWELLING_SIGMA_MM = 4.0
 #: Smoothness of the disease-independent left-right field, mm.
 LEFT_RIGHT_SIGMA_MM = 13.0
 #: Makes up for what smoothing by 10 mm takes from the field (measured).
-LEFT_RIGHT_GAIN = 2.2
+LEFT_RIGHT_GAIN = 2.55
 #: Tissue's own smooth texture: SD in HU, sigma in mm [d].
 TEXTURE_HU, TEXTURE_SIGMA_MM = 0.5, 5.0
 #: Interpetrous dark bar: centre y, z and half-widths x, y, z, MNI mm.
@@ -43,9 +45,15 @@ def water_uptake_hu(tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
 
 
 def swelling_hu(patient: Patient, tissue: Tissue, fields: Haemodynamics) -> np.ndarray:
-    """Change of HU on `BRAIN` where swollen cortex fills sulci, >= 0."""
+    """Change of HU on `BRAIN` where swollen cortex fills sulci: it is as wet there as around the sulcus."""
     filled = fields.swelling * (tissue.csf - tissue.ventricle)
-    return (filled * np.float32(patient.attenuation.grey_hu - patient.attenuation.csf_hu)).astype(np.float32)
+    if not filled.any():
+        return np.zeros(BRAIN.shape, dtype=np.float32)
+    sigma = SWELLING_SIGMA_MM / BRAIN.step_mm
+    tissue_share = ndimage.gaussian_filter(1 - tissue.csf, sigma)
+    uptake = ndimage.gaussian_filter(fields.water_uptake_percent, sigma) / np.maximum(tissue_share, 0.05)
+    contrast = np.float32(patient.attenuation.grey_hu - patient.attenuation.csf_hu)
+    return (filled * (contrast - np.float32(HU_PER_NWU_GREY) * uptake)).astype(np.float32)
 
 
 def beam_hardening_hu(patient: Patient) -> np.ndarray:

@@ -67,13 +67,13 @@ def _plane_hu(
     share = np.clip(distance / np.float32(edge_mm) + np.float32(0.5), 0, 1)
     hu[outside] += share * (outer - hu[outside])
     add_holder(hu, points, patient)
-    if patient.head.finding != "none":
-        add_finding(hu, beyond, thickness, points, patient)
     # After the bone, so that the sinuses have their grooves and the carotid arteries their canals; the clot is last.
     at = np.flatnonzero((beyond < VESSEL_REACH_MM) | ((points[2] < BASE_Z) & (beyond < BASE_REACH_MM)))
     with_vessels = hu[at]
     add_vessels(with_vessels, points[:, at])
     hu[at] = with_vessels
+    if patient.head.finding != "none":  # over the vessels: a clip hides the artery it sits on
+        add_finding(hu, beyond, thickness, points, patient)
     return hu, (beyond < 0) & (points[2] > FORAMEN_MAGNUM_Z)
 
 

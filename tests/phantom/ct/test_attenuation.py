@@ -56,6 +56,15 @@ def test_swelling_fills_sulci_and_nothing_else(ill: Patient):
     assert np.abs(change[scene.tissue.ventricle == scene.tissue.csf]).max() < 1e-4
     contrast = ill.attenuation.grey_hu - ill.attenuation.csf_hu
     assert change.max() <= contrast
+    # What fills a sulcus of the core is as dark as the core, not healthy.
+    dry = ill.with_stroke(nwu_percent=0.0)
+    fields = scene_of(dry).haemodynamics
+    darker = swelling_hu(dry, scene.tissue, fields) - change
+    full = (fields.swelling * (scene.tissue.csf - scene.tissue.ventricle) > 0.2) & (fields.core > 0.9)
+    assert darker.min() > -1e-3
+    assert (darker / np.maximum(fields.swelling * scene.tissue.csf, 0.2))[
+        full
+    ].mean() > 0.2 * ill.stroke.nwu_percent * 0.38
 
 
 def test_1_percent_water_is_038_hu_in_grey_and_029_in_white_and_nothing_in_pure_penumbra(ill: Patient):
