@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perfusynth.phantom.ct.grids import native_grid
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS, Scanner
 from perfusynth.phantom.ctp.maps import measured_maps
@@ -75,11 +74,6 @@ def core_on(scene: Scene, grid: Grid, brain: np.ndarray) -> np.ndarray:
 def whole_head(protocol: Protocol) -> Protocol:
     """The protocol as if it covered the whole head."""
     return replace(protocol, coverage_mm=WHOLE_HEAD_MM)
-
-
-def render_native(patient: Patient, scanner: Scanner, protocol: Protocol, noise_seed: int) -> RenderedCase:
-    """Render on the scanner's own matrix, from below the foramen magnum to above the vertex."""
-    return render(patient, native_grid(patient, scanner), scanner, protocol, noise_seed)
 
 
 def render_on_model_grid(

@@ -6,9 +6,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from perfusynth.errors import InputError
-from perfusynth.phantom.patient import draw_patient
-from perfusynth.phantom.render import render_native
+from perfusynth.phantom.ct.grids import native_grid
+from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
+from perfusynth.phantom.patient import draw_patient
+from perfusynth.phantom.scene import scene_of
 from perfusynth.volumes.acquisition import Acquisition
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 from perfusynth.volumes.head_check import check_head
@@ -118,10 +120,12 @@ def test_the_template_against_its_priors(template_ct, public_data):
 
 @pytest.mark.parametrize(("seed", "scanner"), [(1, "standard_5mm"), (3, "external_2_5mm")])
 def test_digital_phantoms(seed, scanner):
-    case = render_native(draw_patient(seed), SCANNERS[scanner], seed)
-    ncct = Volume(case.volumes["ncct"], case.affine)
+    patient = draw_patient(seed)
+    grid = native_grid(patient, SCANNERS[scanner])
+    hu, brain = render_ncct(scene_of(patient), grid, SCANNERS[scanner], seed)
+    ncct = Volume(hu, grid.affine)
     found = BuiltinBrain().extract(ncct)
-    assert dice(found.mask, case.volumes["brain"] > 0) >= 0.95
+    assert dice(found.mask, brain) >= 0.95
     assert check_head(ncct, Acquisition(modality="CT"), found) == []
 
 

@@ -9,8 +9,9 @@ import pytest
 from perfusynth.evaluation.information_ceiling.__main__ import main
 from perfusynth.evaluation.information_ceiling.bank import Draws
 from perfusynth.evaluation.information_ceiling.ceiling import Ceiling, Patients, darker_side_is_right
-from perfusynth.evaluation.information_ceiling.observer import Observer, SignCuts
+from perfusynth.evaluation.information_ceiling.observer import Observer
 from perfusynth.evaluation.information_ceiling.report import report_of
+from perfusynth.evaluation.information_ceiling.sign import SignCuts
 from perfusynth.evaluation.information_ceiling.visible import NAMES, PART_COUNT, PIECE_COUNT
 
 CUTS = SignCuts(3.0, 3.0, {}, {})
