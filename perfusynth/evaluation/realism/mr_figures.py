@@ -6,16 +6,18 @@ from perfusynth.evaluation.realism.ncct_figures import REGION_MINIMUM_ML, Figure
 from perfusynth.evaluation.realism.views import View, straight_grid
 from perfusynth.phantom.mr.dwi import render_adc, render_dwi
 from perfusynth.phantom.mr.flair import FLAIR_POSITIVE, render_flair
-from perfusynth.phantom.mr.images import PIXEL_MM
+from perfusynth.phantom.mr.images import PIXEL_MM, Sequence, coil_sensitivity
 from perfusynth.phantom.scene import Scene
 
+DWI: Sequence = "dwi"
+FLAIR: Sequence = "flair"
 #: Fraction from which a voxel counts as pure grey or white matter.
 PURE = 0.95
 
 
 def mr_figures(scene: Scene) -> Figures:
     """ADC of healthy tissue; in the DWI lesion, against its mirror image: ADC ratio, DWI contrast, FLAIR ratio."""
-    view = View(scene, straight_grid(scene.placement, PIXEL_MM["dwi"]))
+    view = View(scene, straight_grid(scene.placement, PIXEL_MM[DWI]))
     seed = view.scene.patient.seed
     adc = render_adc(view.scene, view.grid, seed)
     healthy = (view.tmax < 4) & (adc > 0) & ~view.core
@@ -27,7 +29,11 @@ def mr_figures(scene: Scene) -> Figures:
     lesion, mirror = view.core & tissue, view.core[::-1] & tissue & ~view.core
     if min(lesion.sum(), mirror.sum()) * view.voxel_ml < REGION_MINIMUM_ML:
         return found
-    dwi, flair = render_dwi(view.scene, view.grid, seed), render_flair(view.scene, view.grid, seed)
+    # Scanners even out the coil's sensitivity, and readers compare with what is near.
+    dwi, flair = (
+        render(scene, view.grid, seed) / coil_sensitivity(scene, view.grid, sequence)
+        for render, sequence in ((render_dwi, DWI), (render_flair, FLAIR))
+    )
     ratio = float(flair[lesion].mean() / flair[mirror].mean())
     found |= {
         # Contrast to noise: the lesion's excess over its mirror image, in SD of the mirror image's voxels.
