@@ -23,7 +23,9 @@ _SMOOTHING_MM = (6.0, 2.0)
 #: Points compared in the two stages.
 _POINTS = (3000, 14000)
 #: Start angles about the vertical and the sagittal axis, degrees (a head turned further is not in a head holder).
-_START_DEG = (-24.0, -8.0, 8.0, 24.0)
+_START_DEG = (-24.0, -12.0, 0.0, 12.0, 24.0)
+#: Best starts from which the coarse descent is tried: a large infarct can make a wrong valley look deepest at first.
+_TRIED_STARTS = 3
 
 #: Beyond this a plane cuts front from back or top from bottom, which also mirror somewhat.
 _LARGEST_DEG = 40.0
@@ -48,7 +50,7 @@ def find_midplane(ncct: Volume, brain: BrainMask) -> Midplane:
     """Find the plane between the left and right half of a head.
 
     The plane with the least mean absolute difference between the head and its mirror image, over two rotations
-    (about the vertical and the front-back axis) and the offset, found by a coarse search and two simplex descents.
+    (about the vertical and the front-back axis) and the offset, found by a coarse search, a simplex descent from its best places, and a fine one.
     On the CT template turned by up to 20 degrees it lies within 1 degree and 1 mm of the plane turned along.
 
     Parameters
@@ -82,8 +84,12 @@ def find_midplane(ncct: Volume, brain: BrainMask) -> Midplane:
     coarse, fine = images
 
     starts = [(yaw, roll, 0.0) for yaw in _START_DEG for roll in _START_DEG]
-    start = min(starts, key=lambda s: _asymmetry(np.array(s), centre, coarse))
-    found = _descend(np.array(start), centre, coarse, step=(8.0, 8.0, 5.0), tolerance=0.2)
+    starts.sort(key=lambda s: _asymmetry(np.array(s), centre, coarse))
+    descents = [
+        _descend(np.array(start), centre, coarse, step=(8.0, 8.0, 5.0), tolerance=0.2)
+        for start in starts[:_TRIED_STARTS]
+    ]
+    found = min(descents, key=lambda parameters: _asymmetry(parameters, centre, coarse))
     found = _descend(found, centre, fine, step=(1.5, 1.5, 1.0), tolerance=0.05)
     normal = _normal(found)
     return Midplane(centre + found[2] * normal, normal)
