@@ -22,9 +22,10 @@ OEDEMA_MM, OEDEMA_HU, MASS_MM, PRESSED_HU = (18.0, 30.0), -10.0, 14.0, 31.0
 HOLE_PLACES, HOLE_RADIUS_MM = ((66, 0, 26), (54, 44, 28), (60, -50, 34)), (32.0, 52.0)
 SINK_MM, FLUID_MM, FLUID_HU, SUNKEN_SHARE, PLATE_SHARE = (5.0, 12.0), (4.0, 9.0), 12.0, 0.5, 0.6
 SCREW_MM, METAL_HU = 2.6, 3071.0
-#: Metal: places of clips and coils (MNI mm), radius in mm; streaks: HU beside it, reach in plane and across, mm [d].
+#: Metal: places of clips and coils (MNI mm), radius in mm; streaks: HU beside it, reach in plane and across, mm [d]
+#: (from about 100 HU on, a streak of metal near the skull joins it to the bone in a brain mask made by thresholds).
 METAL_PLACES, METAL_RADIUS_MM = ((36, 4, -16), (2, 18, -14), (14, 4, -16), (1, -14, -20)), (2.8, 5.5)
-STREAK_HU, STREAK_MM, STREAK_Z_MM, STREAKS = (60.0, 120.0), 24.0, 5.0, (7, 13)
+STREAK_HU, STREAK_MM, STREAK_Z_MM, STREAKS = (40.0, 80.0), 24.0, 5.0, (7, 13)
 #: Depth below the inner table that a finding keeps free, mm; HU above which a voxel is bone and stays.
 MARGIN_MM, BONE_HU = 2.0, 110.0
 #: Unevenness of a mass' surface, relative to its radius.
