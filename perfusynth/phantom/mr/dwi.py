@@ -22,8 +22,8 @@ B_VALUE = 1000.0
 #: The b0 image is one acquisition, the trace image the mean of three directions: SD of its noise relative to that.
 B0_NOISE = 3**0.5
 #: Signals outside the brain at `OUTSIDE_HU`: fat is suppressed, the eye bright at b0 and dark at b1000 [d].
-OUTSIDE_B0 = Outside((0.0, 0.0, 0.03, 0.03, 0.60, 0.06, 0.07, 0.02, 0.02, 0.004))
-OUTSIDE_B1000 = Outside((0.0, 0.0, 0.035, 0.03, 0.03, 0.04, 0.025, 0.01, 0.018, 0.003))
+OUTSIDE_B0 = Outside((0.0, 0.0, 0.03, 0.03, 0.06, 0.07, 0.02, 0.02, 0.004), eye=0.6)
+OUTSIDE_B1000 = Outside((0.0, 0.0, 0.025, 0.025, 0.035, 0.025, 0.01, 0.015, 0.003), eye=0.03)
 #: A voxel gets an ADC where b0 exceeds this multiple of its noise and this share of white matter's, which leaves the
 #: scalp out as scanners do [d]; and where the ADC map ends, 1e-6 mm2/s.
 ADC_MIN_SNR, ADC_MIN_SIGNAL, ADC_MAX = 6.0, 0.5, 4000.0

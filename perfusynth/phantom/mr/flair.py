@@ -27,7 +27,7 @@ GROWTH_POWER, RATIO_MAX = 0.55, 1.75
 #: (SD, both relative to the excess) and smoothness, mm [d].
 DEPTH_RISE, VARIATION, VARIATION_SIGMA_MM = 0.5, 0.25, 6.0
 #: Signals outside the brain at `OUTSIDE_HU`: fat bright, the eye's fluid nulled, bone nearly black [d].
-OUTSIDE = Outside((0.0, 0.0, 0.20, 0.14, 0.02, 0.10, 0.09, 0.03, 0.05, 0.008))
+OUTSIDE = Outside((0.0, 0.0, 0.20, 0.14, 0.10, 0.09, 0.03, 0.05, 0.008), eye=0.01)
 
 
 def flair_ratio(patient: Patient) -> float:

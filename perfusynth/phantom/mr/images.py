@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from perfusynth.phantom.grid import Grid, Planes, brain_extent, planes_of
+from perfusynth.phantom.head.face import GLOBE
 from perfusynth.phantom.head.skull import FACE_LIMIT_Z, extracranial_hu
 from perfusynth.phantom.lattice import BRAIN, HEAD, sample, smooth_field, stream
 from perfusynth.phantom.patient import Patient
@@ -25,15 +26,16 @@ COIL_SIGMA_MM = 45.0
 SCANNER_UNITS = 4000.0
 #: Width of an edge outside the brain, mm [d].
 EDGE_MM = 1.5
-#: CT values outside the brain: air, its border, fat, its border, the eye's fluid, skin, muscle, bone of three kinds.
-OUTSIDE_HU = (-1000.0, -400.0, -100.0, -40.0, 10.0, 35.0, 55.0, 200.0, 550.0, 1350.0)
+#: CT values outside the brain: air, its border, fat, its border, skin, muscle, bone of three kinds.
+OUTSIDE_HU = (-1000.0, -400.0, -100.0, -40.0, 35.0, 55.0, 200.0, 550.0, 1350.0)
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Signal outside the brain, in units of `SCANNER_UNITS`, at each of `OUTSIDE_HU`."""
+    """Signal outside the brain, in units of `SCANNER_UNITS`: at each of `OUTSIDE_HU`, and of the eyes' fluid."""
 
     signal: tuple[float, ...]
+    eye: float
 
     def __post_init__(self) -> None:
         if len(self.signal) != len(OUTSIDE_HU):
@@ -85,8 +87,21 @@ def _signal_at(planes: Planes, scene: Scene, brain: np.ndarray, fluid: float, ou
     thickness = sample(scene.skull.thickness, HEAD, places, outside=6.0)
     hu = extracranial_hu(distance, thickness, places, scene.patient, EDGE_MM)
     share = np.clip(distance / np.float32(EDGE_MM) + 0.5, 0, 1)
-    signal[outer] += share * (np.interp(hu, OUTSIDE_HU, outside.signal).astype(np.float32) - signal[outer])
+    found = np.interp(hu, OUTSIDE_HU, outside.signal).astype(np.float32)
+    found += _in_eyes(places) * (np.float32(outside.eye) - found)
+    signal[outer] += share * (found - signal[outer])
     return signal
+
+
+def _in_eyes(points: np.ndarray) -> np.ndarray:
+    """Share 0-1 of the eyes' fluid at MNI points ``(3, n)``: by CT it cannot be told from the edge of the skin."""
+    inside = np.zeros(points.shape[1], dtype=np.float32)
+    centre, radii = np.array(GLOBE[:3])[:, None], np.array(GLOBE[3:6])[:, None]
+    near = np.flatnonzero(np.abs(points[2] - centre[2]) < radii[2] + EDGE_MM)
+    local = np.concatenate([np.abs(points[:1, near]), points[1:, near]])
+    depth = (1 - np.sqrt((((local - centre) / radii) ** 2).sum(axis=0))) * radii.min()
+    inside[near] = np.clip(depth / EDGE_MM + 0.5, 0, 1)
+    return inside
 
 
 def coil_sensitivity(scene: Scene, grid: Grid, sequence: Sequence) -> np.ndarray:

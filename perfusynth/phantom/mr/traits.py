@@ -19,7 +19,7 @@ LESION_ADC_SD = 0.06
 FLAIR_POSITIVE_MEDIAN_H, FLAIR_POSITIVE_LOG_SD = 2.05, 0.47
 #: Signal of white matter over the noise's SD: median and SD of the logarithm, b1000 trace image and FLAIR. The first
 #: is fitted to the lesion's CNR 8.7 +- 6.4 [bval], the second a design choice [d].
-DWI_SNR, FLAIR_SNR = (16.0, 0.35), (32.0, 0.2)
+DWI_SNR, FLAIR_SNR = (15.0, 0.35), (32.0, 0.2)
 #: Echo times of the diffusion and the FLAIR sequence, ms: limits [d, usual protocols].
 DWI_TE_MS, FLAIR_TE_MS = (75.0, 100.0), (95.0, 135.0)
 #: SD of the logarithm of the receiver coil's sensitivity over the head: limits [d].
