@@ -97,7 +97,8 @@ def test_volumes_are_those_of_adults():
 
 def test_atrophy_widens_sulci_and_ventricle_size_the_ventricles():
     a = atlas()
-    young, old = tissue_of(plain(4)), tissue_of(plain(4, atrophy=0.9, ventricle_size=0.9))
+    young = tissue_of(plain(4, ventricle_size=0.0))
+    old = tissue_of(plain(4, atrophy=0.9, ventricle_size=1.0))
     sulci = (a.surface_mm < 15) & (a.depth < -2) & (a.ventricle_mm > 30)
     assert old.csf[sulci].mean() > 1.5 * young.csf[sulci].mean()
     assert (old.csf[sulci] >= young.csf[sulci] - 1e-5).mean() > 0.99
