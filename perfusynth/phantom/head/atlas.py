@@ -144,15 +144,20 @@ def _ventricle_mm(csf: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter((distance * BRAIN.step_mm).astype(np.float32), 0.7)
 
 
-@lru_cache(maxsize=2)
 def atlas(anatomy: Anatomy = "mni152") -> Atlas:
-    """Build an atlas, once per process (about 3 s).
+    """An atlas, built once per process (about 2 s).
 
     Raises
     ------
     InputError
         The public data of ``older_adult_ct`` is not there; see `perfusynth.public_data.public_data`.
     """
+    return build_atlas(anatomy)
+
+
+@lru_cache(maxsize=2)
+def build_atlas(anatomy: Anatomy) -> Atlas:
+    """What `atlas` keeps; apart from it so that the default and its name share one entry."""
     grey, white, brain = _mni152_priors() if anatomy == "mni152" else _older_adult_ct_priors()
     cavity = _cavity(brain)
     offset = [round((b - h) / HEAD.step_mm) for b, h in zip(BRAIN.start, HEAD.start, strict=True)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perfusynth.errors import InputError
-from perfusynth.phantom.head.atlas import atlas
+from perfusynth.phantom.head.atlas import atlas, build_atlas
 from perfusynth.phantom.head.tissue import tissue_of
 from perfusynth.phantom.lattice import BRAIN
 from perfusynth.phantom.patient import draw_patient
@@ -23,6 +23,10 @@ def test_the_templates_ventricles_and_cisterns_are_told_apart():
         index = tuple(round((p - s) / BRAIN.step_mm) for p, s in zip(place, BRAIN.start, strict=True))
         assert a.ventricle_mm[index] > 2, place
     assert 12 < (a.ventricle_mm < 0).sum() * VOXEL_ML < 40
+
+
+def test_the_default_is_built_once():
+    assert atlas() is atlas("mni152")
 
 
 def test_the_nearest_surface_point_is_as_far_as_the_distance_says():
@@ -48,12 +52,12 @@ def test_the_ct_template_gives_another_anatomy(public_data: Path):
 def test_a_missing_ct_template_is_said_clearly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "scct_template_priors").mkdir()
     monkeypatch.setenv("PERFUSYNTH_DATA", str(tmp_path))
-    atlas.cache_clear()
+    build_atlas.cache_clear()
     try:
         with pytest.raises(InputError) as fault:
             atlas("older_adult_ct")
     finally:
-        atlas.cache_clear()
+        build_atlas.cache_clear()
     assert fault.value.code == "missing_file"
     monkeypatch.setenv("PERFUSYNTH_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(InputError) as fault:
