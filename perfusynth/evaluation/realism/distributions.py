@@ -64,7 +64,7 @@ DISTRIBUTIONS: tuple[Distribution, ...] = (
     Distribution("onset", "patients", "Onset to imaging", "h", "onset_h", "7.6 (quartiles 3.9–13.2)", "Prog",
                  "published", (0.5, 48), 7.6, (3.9, 13.2), ill, logarithmic=True),
     Distribution("core", "patients", "Core (DWI)", "mL", "core_ml", "17 (range 0–405), 28 % > 70", "Prog",
-                 "published", (0.1, 400), 17, (0.1, 405), ill, logarithmic=True),
+                 "published", (0.1, 400), 17, None, ill, logarithmic=True),
     Distribution("tmax6_ica", "patients", "Tmax > 6 s, ICA", "mL", "tmax6_ml", "mean 131", "cICA", "published",
                  (3, 500), 131, None, at("ICA"), logarithmic=True),
     Distribution("tmax6_m1", "patients", "Tmax > 6 s, M1", "mL", "tmax6_ml", "115 (quartiles 75–160)", "†",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from perfusynth.evaluation.realism.distributions import DISTRIBUTIONS, Distribution, Group
 from perfusynth.evaluation.realism.rows import Patient
@@ -35,6 +35,7 @@ def _panel(axes: Axes, distribution: Distribution, patients: Sequence[Patient]) 
     if distribution.logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(low, high)
     axes.set_title(f"{distribution.title} (n = {len(values)})", fontsize=8.5)
     axes.set_xlabel(distribution.unit or "ratio", fontsize=8)
