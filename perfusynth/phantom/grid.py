@@ -107,7 +107,7 @@ def _columns_with_head(placement: Placement, grid: Grid, brain_only: bool) -> tu
     """Voxel indices along x and y between which the head (or the brain) lies."""
     ranges = [np.linspace(0, n - 1, max(2, min(n, COARSE_NODES))) for n in grid.shape]
     points = template_coordinates(placement, grid.affine, tuple(ranges)).reshape(3, -1)  # type: ignore[arg-type]
-    near = sample(atlas().cavity, HEAD, points, outside=120.0) < (6.0 if brain_only else CALVARIA_MM)
+    near = sample(atlas(placement.anatomy).cavity, HEAD, points, outside=120.0) < (6.0 if brain_only else CALVARIA_MM)
     if not brain_only:
         near |= sample(outer_head().surface, HEAD, points, outside=-50.0) > -5.0
     near = near.reshape(tuple(len(r) for r in ranges))
@@ -131,7 +131,8 @@ def brain_extent(patient: Patient, frame: np.ndarray | None = None) -> tuple[np.
     affine[:3, 3] = centre[:3] - step * (count - 1) / 2
     ranges = tuple(np.arange(n, dtype=float) for n in count)
     points = template_coordinates(placement_of(patient), frame @ affine, ranges).reshape(3, -1)  # type: ignore[arg-type]
-    cavity = sample(atlas().cavity, HEAD, points, outside=120.0) * np.float32(np.mean(patient.head.scale))
+    cavity = sample(atlas(patient.head.anatomy).cavity, HEAD, points, outside=120.0)
+    cavity *= np.float32(np.mean(patient.head.scale))
     inside = (cavity < patient.head.csf_gap_mm) & (points[2] > FORAMEN_MAGNUM_Z)
     inside = inside.reshape(tuple(count))
     low, high = np.zeros(3), np.zeros(3)

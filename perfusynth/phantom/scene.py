@@ -31,5 +31,5 @@ def scene_of(patient: Patient) -> Scene:
         placement_of(patient),
         tissue,
         haemodynamics_of(patient, tissue),
-        skull_fields(patient, atlas().cavity),
+        skull_fields(patient, atlas(patient.head.anatomy).cavity),
     )

@@ -7,6 +7,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from perfusynth.phantom.head.atlas import atlas
+from perfusynth.phantom.head.traits import Anatomy
 from perfusynth.phantom.lattice import HEAD, linear_weights, sample, smooth_field, stream
 from perfusynth.phantom.patient import Patient
 
@@ -28,11 +29,15 @@ WARP_LATTICE = HEAD.coarser(WARP_STEP_MM)
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """From scan RAS mm to MNI mm: ``mni = t + warp(t)`` with ``t = R^T (ras - offset) / scale + centre``."""
+    """From scan RAS mm to MNI mm: ``mni = t + warp(t)`` with ``t = R^T (ras - offset) / scale + centre``.
+
+    ``anatomy`` names the template that lies there.
+    """
 
     linear: np.ndarray
     origin: np.ndarray
     warp: np.ndarray
+    anatomy: Anatomy
 
     def _shift(self, linear: np.ndarray) -> np.ndarray:
         index = WARP_LATTICE.index(linear)
@@ -79,7 +84,8 @@ def placement_of(patient: Patient) -> Placement:
     frontal, occipital = patient.head.petalia_mm
     warp[1] = warp[1] - frontal * _pole(FRONTAL_POLE) + occipital * _pole(OCCIPITAL_POLE)
     linear = np.diag(1 / np.asarray(patient.head.scale)) @ rotation.T
-    return Placement(linear, np.asarray(patient.head.offset_mm, dtype=float), np.stack(warp).astype(np.float32))
+    origin = np.asarray(patient.head.offset_mm, dtype=float)
+    return Placement(linear, origin, np.stack(warp).astype(np.float32), patient.head.anatomy)
 
 
 def template_coordinates(

@@ -13,6 +13,7 @@ from scipy import ndimage
 from perfusynth.phantom.arteries.territories import occluded_share, territory
 from perfusynth.phantom.head.atlas import FORAMEN_MAGNUM_Z, atlas
 from perfusynth.phantom.head.tissue import VENTRICLE_WIDENING_MM
+from perfusynth.phantom.head.traits import Anatomy
 from perfusynth.phantom.lattice import BRAIN, BRAIN_COARSE, smooth_field, stream, upsample
 from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.stroke.shapes import signed_distance_mm
@@ -100,7 +101,7 @@ class CoarseBrain:
 
 
 @lru_cache(maxsize=4)
-def coarse_brain(anatomy: str) -> CoarseBrain:
+def coarse_brain(anatomy: Anatomy) -> CoarseBrain:
     """An atlas at 4 mm, once per process."""
     a = atlas(anatomy)
     found = (
