@@ -11,7 +11,7 @@ from perfusynth.phantom.lattice import clipped_normal, stream
 
 #: HU (mean, SD): white matter, grey minus white [Nak, Cala], deep grey, CSF, blood [SMJ]. Grey minus white is of pure
 #: tissue: 7.1 is measured at 5 mm, where CSF and white matter share voxels with the cortex.
-WHITE_HU, GREY_MINUS_WHITE_HU, DEEP_GREY_HU = (29.5, 1.0), (8.6, 0.8), (34.5, 0.8)
+WHITE_HU, GREY_MINUS_WHITE_HU, DEEP_GREY_HU = (29.5, 1.0), (8.0, 0.8), (34.5, 0.8)
 CSF_HU, BLOOD_HU = (7.0, 1.2), (41.0, 3.0)
 #: Left-right field that has nothing to do with disease, HU: SD at sigma 10 mm (a real scan: 1.1-1.9; anatomy adds 0.3).
 LEFT_RIGHT_HU = (1.17, 0.17)
