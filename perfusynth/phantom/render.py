@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from perfusynth.phantom.ct.grids import slice_axes
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS, Scanner
 from perfusynth.phantom.ctp.maps import measured_maps
@@ -83,7 +84,7 @@ def render_on_model_grid(
     *,
     change: Callable[[Patient], Patient] | None = None,
 ) -> RenderedCase:
-    """Draw and render a patient for training: `MODEL_GRID` centred on the brain, in whole slabs; RAS.
+    """Draw and render a patient for training on his `model_grid`.
 
     Scanner and protocol (over the whole head) are drawn from the seed among those for training when they are None.
     ``change`` alters the patient that was drawn (a twin without a clot, a curriculum's stronger sign); nothing else
@@ -96,17 +97,20 @@ def render_on_model_grid(
     scanners = sorted(name for name, s in SCANNERS.items() if s.training)
     protocols = sorted(name for name, p in PROTOCOLS.items() if p.training)
     drawn_scanner, drawn_protocol = scanners[rng.integers(len(scanners))], protocols[rng.integers(len(protocols))]
-    low, high = brain_extent(patient)
+    scanner = scanner if scanner is not None else SCANNERS[drawn_scanner]
+    protocol = protocol if protocol is not None else whole_head(PROTOCOLS[drawn_protocol])
+    jitter = CENTRE_JITTER_MM * rng.standard_normal(3)
+    return render(patient, model_grid(patient, scanner, jitter), scanner, protocol, int(rng.integers(1 << 31)))
+
+
+def model_grid(patient: Patient, scanner: Scanner, jitter_mm: np.ndarray) -> Grid:
+    """`MODEL_GRID` along the scanner's own axes (inclined where its gantry tilts), about the brain's centre."""
+    frame = np.eye(4)
+    frame[:3, :3] = slice_axes(scanner)
+    low, high = brain_extent(patient, frame)
     slabs = max(1, int(np.ceil((high[2] - low[2]) / MODEL_GRID.slab_mm)))
     step = np.array([MODEL_GRID.spacing_mm, MODEL_GRID.spacing_mm, MODEL_GRID.slab_mm])
     shape = (MODEL_GRID.size, MODEL_GRID.size, slabs)
-    affine = np.diag([*step, 1.0])
-    centre = (low + high) / 2 + CENTRE_JITTER_MM * rng.standard_normal(3)
-    affine[:3, 3] = centre - step * (np.array(shape) - 1) / 2
-    return render(
-        patient,
-        Grid(shape, affine, MODEL_GRID.slab_mm),
-        scanner if scanner is not None else SCANNERS[drawn_scanner],
-        protocol if protocol is not None else whole_head(PROTOCOLS[drawn_protocol]),
-        noise_seed=int(rng.integers(1 << 31)),
-    )
+    along = np.diag([*step, 1.0])
+    along[:3, 3] = (low + high) / 2 + jitter_mm - step * (np.array(shape) - 1) / 2
+    return Grid(shape, frame @ along, MODEL_GRID.slab_mm)

@@ -50,8 +50,9 @@ def find_midplane(ncct: Volume, brain: BrainMask) -> Midplane:
     """Find the plane between the left and right half of a head.
 
     The plane with the least mean absolute difference between the head and its mirror image, over two rotations
-    (about the vertical and the front-back axis) and the offset, found by a coarse search, a simplex descent from its best places, and a fine one.
-    On the CT template turned by up to 20 degrees it lies within 1 degree and 1 mm of the plane turned along.
+    (about the vertical and the front-back axis) and the offset, found by a coarse search, a simplex descent from its
+    best places, and a fine one. On the CT template turned by up to 20 degrees it lies within 1 degree and 1 mm of the
+    plane turned along.
 
     Parameters
     ----------

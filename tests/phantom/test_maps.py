@@ -50,7 +50,8 @@ def test_model_grid_cases_have_the_grid_the_names_and_the_types(model_cases: lis
             assert array.dtype == np.float32
             assert array.shape[:2] == (MODEL_GRID.size, MODEL_GRID.size)
             assert 22 <= array.shape[2] <= 40
-        assert np.array_equal(np.diag(case.affine), [1.2, 1.2, 5.0, 1.0])
+        assert np.linalg.norm(case.affine[:3, :3], axis=0) == pytest.approx([1.2, 1.2, 5.0])
+        assert np.linalg.det(case.affine[:3, :3]) == pytest.approx(7.2)  # right-angled, not mirrored
         for name in ("brain", "core", "valid"):
             assert set(np.unique(case.volumes[name])) <= {0.0, 1.0}
         at = np.argwhere(case.volumes["brain"] > 0)

@@ -20,7 +20,7 @@ SWELLING_SIGMA_MM = 4.0
 #: Smoothness of the disease-independent left-right field, mm.
 LEFT_RIGHT_SIGMA_MM = 13.0
 #: Makes up for what smoothing by 10 mm takes from the field (measured).
-LEFT_RIGHT_GAIN = 2.55
+LEFT_RIGHT_GAIN = 2.0
 #: Tissue's own smooth texture: SD in HU, sigma in mm [d].
 TEXTURE_HU, TEXTURE_SIGMA_MM = 0.5, 5.0
 #: Interpetrous dark bar: centre y, z and half-widths x, y, z, MNI mm.

@@ -4,18 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfusynth.phantom.arteries.clot import clot_of
-from perfusynth.phantom.arteries.lumen import NCCT_EDGE_MM, Lumen, lumen_at
-from perfusynth.phantom.arteries.supply import lost_shares
-from perfusynth.phantom.arteries.tree import tree_of
+from perfusynth.phantom.arteries.filling import BEHIND_CLOT, lost_at
+from perfusynth.phantom.arteries.lumen import NCCT_EDGE_MM, lumen_at
 from perfusynth.phantom.ctp.kinetics import FINE_STEP_S, Bolus, transported
 from perfusynth.phantom.grid import Grid, planes_of
 from perfusynth.phantom.lattice import BRAIN, sample
-from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.scene import Scene
 
-#: Arterial contrast behind a clot relative to open arteries, by collaterals [d].
-BEHIND_CLOT = {"poor": 0.2, "middle": 0.5, "good": 0.8}
 #: Of the delay of the tissue around it, the share after which an artery behind the clot fills, and its dispersion, s:
 #: collaterals fill the arteries backwards before the tissue [d].
 ARTERY_DELAY_SHARE, COLLATERAL_DISPERSION_S = 0.6, 2.0
@@ -45,20 +40,6 @@ class VesselCurves:
         return (self.open * aif + self.behind * late + self.venous * vof).astype(np.float32)
 
 
-def _lost(points: np.ndarray, lumen: Lumen, patient: Patient) -> np.ndarray:
-    """Share 0-1 of the inflow that the clot takes from each point of ``lumen`` (of arteries)."""
-    lost = lost_shares(patient)[lumen.segment]
-    tree = tree_of(patient)
-    for piece in clot_of(patient):
-        # Within the vessel that is blocked, what lies before the clot still fills.
-        here = np.flatnonzero(lumen.segment == piece.segment)
-        line = tree.segments[piece.segment].points
-        apart = ((points[:, lumen.at[here]].T[:, None] - line[None]) ** 2).sum(axis=2)
-        along = apart.argmin(axis=1) / max(len(line) - 1, 1)
-        lost[here] = np.where(along >= piece.start, 1.0, lost[here])
-    return lost
-
-
 def vessel_curves(scene: Scene, grid: Grid, bolus: Bolus) -> VesselCurves:
     """The vessels on ``grid`` (in the head's frame), averaged over its slabs."""
     patient = scene.patient
@@ -69,7 +50,7 @@ def vessel_curves(scene: Scene, grid: Grid, bolus: Bolus) -> VesselCurves:
         count = int(np.prod(shape))
         arteries = lumen_at(points, patient, edge_mm=NCCT_EDGE_MM)
         veins = lumen_at(points, patient, veins=True, edge_mm=NCCT_EDGE_MM)
-        lost = _lost(points, arteries, patient)
+        lost = lost_at(points, arteries, patient)
         blood = (arteries.share - arteries.clot) / planes.per_slab
         voxel = arteries.at // planes.per_slab
 
