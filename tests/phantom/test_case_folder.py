@@ -41,7 +41,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    grids = {"cta": "ncct"}  # else the CTA alone would take half of the time
+    grids = {"cta": SMALL["cta"]}  # else the CTA alone would take half of the time
     return write_case(tmp_path_factory.mktemp("cases") / "one", SEED, SCANNER, grids=grids, misregistration=2.0)
 
 
