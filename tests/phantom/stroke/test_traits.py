@@ -69,7 +69,8 @@ def test_ica_occlusions_have_the_published_mean_volume(ill: list[Stroke]):
 
 
 def test_hypoperfusion_intensity_is_as_published_and_worse_with_poor_collaterals(ill: list[Stroke]):
-    assert values(ill, "hir_target").mean() == pytest.approx(0.4, abs=0.1)
+    # The tissue's own: what a measurement leaves of it is 0.4 (realism table).
+    assert values(ill, "hir_target").mean() == pytest.approx(0.52, abs=0.06)
     good, poor = (np.mean([s.hir_target for s in ill if s.collaterals == c]) for c in ("good", "poor"))
     assert 0.12 < poor - good < 0.35  # 0.73 - 0.51 published
 
