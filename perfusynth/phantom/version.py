@@ -9,14 +9,16 @@ import perfusynth.phantom
 
 #: Changes whenever one seed would give another case.
 PHANTOM_VERSION = "0.2"
+#: What tells of patients or writes them down, but does not make them.
+NOT_MAKING = ("case", "sign", "version")
 
 
 def parameter_hash() -> str:
-    """SHA-256 (hex) over the version and all named constants of the phantom's modules."""
-    modules = pkgutil.walk_packages(perfusynth.phantom.__path__, "perfusynth.phantom.")
+    """SHA-256 (hex) over the version and all named constants of the modules that make a patient and his images."""
+    modules = [m.name for m in pkgutil.walk_packages(perfusynth.phantom.__path__, "perfusynth.phantom.")]
     constants = {
         f"{module}.{name}": repr(value)
-        for module in sorted(m.name for m in modules if not m.name.endswith(".version"))
+        for module in sorted(m for m in modules if m.split(".")[2] not in NOT_MAKING)
         for name, value in vars(import_module(module)).items()
         if name.isupper() and isinstance(value, int | float | str | tuple | dict)
     }
