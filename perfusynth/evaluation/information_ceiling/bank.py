@@ -73,7 +73,7 @@ class Draws:
         packed = self.cores if core else self.regions
         found = np.unpackbits(packed[index % len(self)], axis=1, count=voxels.count).view(bool)
         mirrored = index >= len(self)
-        found[mirrored] = found[mirrored][:, voxels.mirror]
+        found[mirrored] = np.take(found[mirrored], voxels.mirror, axis=1)
         return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from perfusynth.evaluation.information_ceiling.bank import SITES, Draws, draws_of
 from perfusynth.evaluation.information_ceiling.measurement import measure
-from perfusynth.evaluation.information_ceiling.observer import Observer, SignCuts, sign_of
+from perfusynth.evaluation.information_ceiling.observer import Observer
 from perfusynth.evaluation.information_ceiling.posterior import (
     MINIMUM_EFFECTIVE_TWINS,
     dice,
@@ -22,6 +22,7 @@ from perfusynth.evaluation.information_ceiling.posterior import (
     weighted_quantiles,
 )
 from perfusynth.evaluation.information_ceiling.prior import Prior, on_side
+from perfusynth.evaluation.information_ceiling.sign import SignCuts, sign_of
 from perfusynth.evaluation.information_ceiling.visible import NAMES, TISSUE, mirrored_parts
 from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.phantom.patient import draw_patient
@@ -38,10 +39,14 @@ INTERVAL = (0.05, 0.95)
 
 @dataclass(frozen=True, eq=False)
 class Patients:
-    """Test patients: what they have (``truth``) and what was measured in their NCCT, ``(n, summaries)``."""
+    """Test patients: what they have, what was measured in their NCCT, and how clots show there (`Measured`).
+
+    ``measured`` is ``(n, summaries)``, ``gain`` ``(n, pieces, parts)``.
+    """
 
     truth: Draws
     measured: np.ndarray
+    gain: np.ndarray
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -50,7 +55,9 @@ class Patients:
 def render_patients(seeds: range) -> dict[str, np.ndarray]:
     """Draw, render and measure test patients (about 1.5 s each): the arrays of `Patients`."""
     patients = [draw_patient(seed) for seed in seeds]
-    return {**vars(draws_of(patients)), "measured": np.stack([measure(patient).values for patient in patients])}
+    found = [measure(patient) for patient in patients]
+    seen = {"measured": np.stack([m.values for m in found]), "gain": np.stack([m.gain for m in found])}
+    return {**vars(draws_of(patients)), **seen}
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,7 @@ class Ceiling:
     def __init__(self, bank: Draws, observer: Observer, cuts: SignCuts, minimum_twins: float = MINIMUM_EFFECTIVE_TWINS):
         self.bank, self.observer, self.cuts, self.minimum_twins = bank, observer, cuts, minimum_twins
         self.prior = Prior(bank)
-        both = np.concatenate([bank.parts, mirrored_parts(bank.parts)])
-        self._white = observer.whitened(observer.summaries(both))
+        self._parts = np.concatenate([bank.parts, mirrored_parts(bank.parts)])
         self._volumes = np.tile(bank.region_ml, 2)
         self._right_share = np.concatenate([bank.right_share, 1 - bank.right_share])
 
@@ -156,8 +162,10 @@ class Ceiling:
     def posterior(self, patients: Patients, number: int) -> Posterior:
         """What the NCCT of one of the patients lets know."""
         truth = patients.truth
-        seen = self.observer.whitened(patients.measured[number] - self.observer.mean)
-        twins = twin_weights(((self._white - seen) ** 2).sum(axis=1), self.minimum_twins)
+        # A twin is asked what he would show in this image, through these voxels.
+        shown = self.observer.summaries(self._parts, patients.gain[number])
+        apart = self.observer.whitened(shown - (patients.measured[number] - self.observer.mean).astype(np.float32))
+        twins = twin_weights((apart**2).sum(axis=1), self.minimum_twins)
         rng = np.random.default_rng(int(truth.seeds[number]))
         index, weights = representatives(twins.weights, rng)
         regions = self.bank.masks(index)

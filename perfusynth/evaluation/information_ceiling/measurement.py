@@ -11,7 +11,7 @@ drawing the noise from a model keeps whatever is not Gaussian in it, and needs n
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
 from perfusynth.evaluation.information_ceiling import arteries
@@ -21,7 +21,7 @@ from perfusynth.phantom.arteries.lumen import NCCT_EDGE_MM, lumen_at
 from perfusynth.phantom.arteries.tree import tree_of
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
-from perfusynth.phantom.ct.traits import GREY_MINUS_WHITE_HU, WHITE_HU
+from perfusynth.phantom.ct.traits import BLOOD_HU, GREY_MINUS_WHITE_HU, WHITE_HU
 from perfusynth.phantom.grid import Grid, Planes, brain_extent, planes_of
 from perfusynth.phantom.head.pose import HEAD_CENTRE
 from perfusynth.phantom.lattice import BRAIN, sample, stream
@@ -35,6 +35,13 @@ CSF_SHARE_MAX = 0.15
 TISSUE_HU = (2.0, 60.0)
 #: Limits to which HU are held in the mean of all that lies in a region: neither bone nor air decides it [d].
 WHOLE_HU = (0.0, 60.0)
+#: Around an artery, voxels beyond these HU (air, bone, plaque) and their neighbours are left out [d].
+VESSEL_HU = (-15.0, 85.0)
+#: Surroundings of an artery in plane, mm [d].
+SURROUNDINGS_MM = 5.0
+#: What the least squares take a voxel's HU to scatter by, and a lumen's HU about that of blood: a piece that hardly
+#: fills a voxel is held to be blood rather than anything (SD) [d].
+VOXEL_SD_HU, LUMEN_SD_HU = 5.0, 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +52,9 @@ class Measured:
     ----------
     values
         HU of each summary, as `visible.NAMES`: mean of a region's tissue beyond what its grey and white matter would
-        have in the average patient; mean of all in it; mean over a piece of artery.
+        have in the average patient; mean of all in it; inside a piece of artery.
     gain
-        ``(pieces, parts)``: HU of each piece by HU of clot in each part of each: partial volume, and neighbours in one
-        voxel.
+        ``(pieces, parts)``: HU of each piece by HU of clot in each part of each: neighbours share voxels.
     """
 
     values: np.ndarray
@@ -82,12 +88,43 @@ def measure(patient: Patient) -> Measured:
         posed = _by_pose(scene, grid, planes, inside)
         whole.add(region_labels(*posed), np.clip(hu, *WHOLE_HU))
         found.append(_lumen_parts(planes, grid, patient))
-    part, voxel, share = (np.concatenate(column) for column in zip(*found, strict=True))
-    parts = sparse.csr_array((share, (part, voxel)), shape=(PART_COUNT, ncct.size))
-    pieces = sparse.csr_array(np.kron(np.eye(PIECE_COUNT), np.ones(PART_COUNT // PIECE_COUNT))) @ parts
-    total = np.maximum(pieces.sum(axis=1), 1e-3)
-    values = np.concatenate([tissue.means, whole.means, (pieces @ ncct.ravel()) / total])
-    return Measured(values, (pieces @ parts.T).toarray() / total[:, None])
+    part, voxel, share, vessels = zip(*found, strict=True)
+    shape = (PART_COUNT, ncct.size)
+    parts = sparse.csr_array((np.concatenate(share), (np.concatenate(part), np.concatenate(voxel))), shape=shape)
+    lumen_hu, gain = _lumen_hu(ncct, parts, np.sum(vessels, axis=0))
+    return Measured(np.concatenate([tissue.means, whole.means, lumen_hu]), gain)
+
+
+def _lumen_hu(ncct: np.ndarray, parts: sparse.csr_array, vessels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """HU inside each piece of artery, and its gain, by least squares on what each voxel near it holds.
+
+    A voxel's HU is that of the piece, of other vessels, and of the surroundings, each by its share. ``vessels`` is the
+    share of all vessels in each voxel, ``parts`` that of each part ``(parts, voxels)``.
+    """
+    usable = ~ndimage.binary_dilation((ncct < VESSEL_HU[0]) | (ncct > VESSEL_HU[1]), structure=np.ones((3, 3, 1)))
+    radius = round(SURROUNDINGS_MM / MODEL_GRID.spacing_mm)
+    x, y = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (x**2 + y**2 <= radius**2)[:, :, None]
+    per_piece = PART_COUNT // PIECE_COUNT
+    values, gain = np.full(PIECE_COUNT, BLOOD_HU[0]), np.zeros((PIECE_COUNT, PART_COUNT))
+    for i in range(PIECE_COUNT):
+        own = np.asarray(parts[[*range(i * per_piece, (i + 1) * per_piece)]].sum(axis=0)).reshape(ncct.shape)
+        at = np.nonzero(own > 0)
+        if not len(at[0]):
+            continue
+        box = tuple(
+            slice(max(int(k.min()) - m, 0), int(k.max()) + m + 1) for k, m in zip(at, (radius, radius, 0), strict=True)
+        )
+        near = ndimage.binary_dilation(own[box] > 0, structure=disk) & usable[box]
+        share, all_vessels = own[box][near], np.clip(vessels[box][near], 0, 1)
+        design = np.column_stack([share, np.clip(all_vessels - share, 0, 1), 1 - all_vessels])
+        held = np.diag([(VOXEL_SD_HU / LUMEN_SD_HU) ** 2] * 2 + [0.0])
+        inverse = np.linalg.inv(design.T @ design + held + 1e-6 * np.eye(3))
+        row = inverse[0] @ design.T
+        values[i] = row @ ncct[box][near] + BLOOD_HU[0] * float(inverse[0] @ held.sum(axis=1))
+        flat = np.ravel_multi_index(tuple(k + s.start for k, s in zip(np.nonzero(near), box, strict=True)), ncct.shape)
+        gain[i] = parts[:, flat] @ row
+    return values, gain
 
 
 class _RegionMeans:
@@ -127,20 +164,28 @@ def _by_pose(scene: Scene, grid: Grid, planes: Planes, inside: np.ndarray) -> np
     return to_linear @ index + offset[:, None]
 
 
-def _lumen_parts(planes: Planes, grid: Grid, patient: Patient) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Part of an artery, voxel of the grid, and the part's share 0-1 in it, wherever there is any."""
+def _lumen_parts(planes: Planes, grid: Grid, patient: Patient) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Part of an artery, voxel of the grid, and the part's share 0-1 in it, wherever there is any; all vessels' share.
+
+    The last is on the whole grid; 0 outside ``planes``.
+    """
     points = planes.points.reshape(3, -1)
-    lumen = lumen_at(points, patient, edge_mm=NCCT_EDGE_MM)
+    arterial, venous = (lumen_at(points, patient, veins=veins, edge_mm=NCCT_EDGE_MM) for veins in (False, True))
     tree = tree_of(patient)
-    part = np.full(len(lumen.at), -1)
+    part = np.full(len(arterial.at), -1)
     for vessel in arteries.vessels():
         segment = tree.index(vessel.artery, vessel.side)
-        here = np.flatnonzero(lumen.segment == segment)
+        here = np.flatnonzero(arterial.segment == segment)
         line = tree.segments[segment].points
-        _, node = cKDTree(line).query(points[:, lumen.at[here]].T)
+        _, node = cKDTree(line).query(points[:, arterial.at[here]].T)
         within = np.digitize(node / (len(line) - 1), vessel.part_edges[:-1]) - 1
         part[here] = np.where(within >= 0, vessel.first * arteries.PARTS_PER_PIECE + within, -1)
+    everything = np.zeros(points.shape[1], dtype=np.float32)
+    for lumen in (venous, arterial):
+        everything[lumen.at] = np.maximum(everything[lumen.at], lumen.share)
+    vessels = np.zeros(grid.shape, dtype=np.float32)
+    vessels[planes.where] = planes.averaged(everything)
     seen = part >= 0
-    x, y, z = np.unravel_index(lumen.at[seen], planes.points.shape[1:])
+    x, y, z = np.unravel_index(arterial.at[seen], planes.points.shape[1:])
     at = [i + s.start for i, s in zip((x, y, z // planes.per_slab), planes.where, strict=True)]
-    return part[seen], np.ravel_multi_index(at, grid.shape), lumen.share[seen] / planes.per_slab
+    return part[seen], np.ravel_multi_index(at, grid.shape), arterial.share[seen] / planes.per_slab, vessels

@@ -1,4 +1,4 @@
-"""The observer: what the noise of the visible summaries looks like, and whitening by it; signs and their cuts."""
+"""The observer: what the noise of the visible summaries looks like, and whitening by it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,21 +8,11 @@ from sklearn.covariance import ledoit_wolf
 
 from perfusynth.evaluation.information_ceiling import arteries
 from perfusynth.evaluation.information_ceiling.measurement import measure
-from perfusynth.evaluation.information_ceiling.visible import (
-    ARTERY,
-    MIRROR,
-    NAMES,
-    PIECE_COUNT,
-    TISSUE,
-    WHOLE,
-    split_parts,
-)
+from perfusynth.evaluation.information_ceiling.visible import MIRROR, NAMES, PIECE_COUNT, split_parts
 from perfusynth.phantom.patient import draw_patient
 
 #: Seeds of the patients without deficit from whom the noise is estimated.
 HEALTHY_SEEDS = range(5_500_000, 5_600_000)
-#: Specificity of a sign's cut [DESIGN].
-SIGN_SPECIFICITY = 0.95
 
 
 def measure_healthy(seeds: range) -> dict[str, np.ndarray]:
@@ -47,25 +37,35 @@ class Observer:
     covariance: np.ndarray
     gain: np.ndarray
 
-    def summaries(self, parts: np.ndarray) -> np.ndarray:
-        """What a deficit adds to the measured summaries, ``(n, summaries)``, from `visible_parts` ``(n, parts)``."""
-        region, beside, clot = split_parts(parts)
-        # What of a piece's voxels is not lumen is the tissue beside it.
-        piece = clot @ self.gain.T + beside * np.clip(1 - self.gain.sum(axis=1), 0, 1)
-        return np.concatenate([region, piece], axis=-1).astype(np.float32)
+    def summaries(self, parts: np.ndarray, gain: np.ndarray | None = None) -> np.ndarray:
+        """What a deficit adds to the measured summaries, ``(n, summaries)``, from `visible_parts` ``(n, parts)``.
+
+        ``gain`` is that of one image; by default the mean one.
+        """
+        region, clot = split_parts(parts)
+        pieces = clot @ (self.gain if gain is None else gain).T
+        return np.concatenate([region, pieces], axis=-1).astype(np.float32)
 
     @cached_property
     def precision(self) -> np.ndarray:
         """Inverse of the covariance."""
         return np.linalg.inv(self.covariance)
 
+    @cached_property
+    def _whitening(self) -> np.ndarray:
+        return np.linalg.inv(np.linalg.cholesky(self.covariance)).T.astype(np.float32)
+
     def whitened(self, excess: np.ndarray) -> np.ndarray:
         """Summaries ``(n, summaries)`` less the mean, in units in which the noise is white with SD 1."""
-        return np.linalg.solve(np.linalg.cholesky(self.covariance), np.atleast_2d(excess).T).T.astype(np.float32)
+        return np.atleast_2d(excess) @ self._whitening
 
-    def evidence(self, excess: np.ndarray) -> np.ndarray:
-        """For each summary, in SD, how far it lies from what all others let expect: a change of it alone, matched."""
-        return (excess @ self.precision) / np.sqrt(np.diag(self.precision))
+    def evidence(self, excess: np.ndarray, patterns: np.ndarray) -> np.ndarray:
+        """Matched filters: SD ``(n, k)`` that summaries ``(n, summaries)`` hold of each pattern ``(k, summaries)``.
+
+        What the other summaries let expect is taken off: a pattern is evidence only where it stands out.
+        """
+        filters = patterns @ self.precision
+        return (excess @ filters.T) / np.sqrt((filters * patterns).sum(axis=1))
 
 
 def observer_of(values: np.ndarray, gain: np.ndarray) -> Observer:
@@ -92,39 +92,3 @@ def observer_of(values: np.ndarray, gain: np.ndarray) -> Observer:
     leak = gain.mean(axis=0).reshape(PIECE_COUNT, PIECE_COUNT, -1)
     leak = (leak + leak[np.ix_(pieces, pieces)]) / 2
     return Observer(mean, covariance, leak.reshape(PIECE_COUNT, -1))
-
-
-@dataclass(frozen=True)
-class SignCuts:
-    """Evidence (SD) above which 5 % of patients without deficit lie, for the largest of all pieces or regions.
-
-    ``clot_hu, core_hu``: what that is in HU for each piece of artery, each region, when it alone changes.
-    """
-
-    clot: float
-    core: float
-    clot_hu: dict[str, float]
-    core_hu: dict[str, float]
-
-
-def sign_cuts(observer: Observer, healthy: np.ndarray) -> SignCuts:
-    """Cuts at `SIGN_SPECIFICITY` from the healthy patients' measured summaries ``(n, summaries)``."""
-    clot, core = _largest_evidence(observer, healthy - observer.mean)
-    clot_cut, core_cut = (float(np.quantile(values, SIGN_SPECIFICITY)) for values in (clot, core))
-    unit = 1 / np.sqrt(np.diag(observer.precision))
-    clot_hu = dict(zip(NAMES[ARTERY], np.round(clot_cut * unit[ARTERY], 2).tolist(), strict=True))
-    core_hu = dict(zip(NAMES[TISSUE], np.round(-core_cut * unit[TISSUE], 2).tolist(), strict=True))
-    return SignCuts(clot_cut, core_cut, clot_hu, core_hu)
-
-
-def _largest_evidence(observer: Observer, excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For a clot, for a core (dark tissue, or sulci that are filled)."""
-    evidence = observer.evidence(excess)
-    core = np.maximum((-evidence[..., TISSUE]).max(axis=-1), evidence[..., WHOLE].max(axis=-1))
-    return evidence[..., ARTERY].max(axis=-1), core
-
-
-def sign_of(parts: np.ndarray, observer: Observer, cuts: SignCuts) -> dict[str, bool]:
-    """Whether a deficit's own contribution to the NCCT (`visible_parts`) shows a clot, a core: above its cut."""
-    clot, core = _largest_evidence(observer, observer.summaries(parts))
-    return {"clot": bool(clot > cuts.clot), "core": bool(core > cuts.core)}

@@ -7,9 +7,10 @@ import numpy as np
 #: Twins that must effectively share what a patient's input shows [DESIGN, fidelity bar].
 MINIMUM_EFFECTIVE_TWINS = 100.0
 #: Twins that stand for a posterior; more are resampled to as many (memory and time) [d].
-TWINS_KEPT = 1500
-#: Sizes of sets that are tried, geometric over all sizes, then again around the best one [d].
-SIZES_TRIED, SIZES_REFINED = 24, 12
+TWINS_KEPT = 1000
+#: Sizes of sets that are tried, geometric over all sizes, then again around the best one until its neighbours differ by
+#: no more than this share [d].
+SIZES_TRIED, SIZES_REFINED, SIZE_TOLERANCE = 24, 12, 0.02
 #: Bisections of the logarithm of the inflation; relative precision 1e-4.
 BISECTIONS = 40
 
@@ -84,15 +85,15 @@ def dice_optimal_set(
     -------
     The set ``(voxels,)`` bool and its expected Dice; empty and 0 where every region is.
     """
-    regions = np.ascontiguousarray(regions, dtype=np.float32)
-    volumes = regions.sum(axis=1)
-    weights = np.where(volumes > 0, weights, 0).astype(np.float64)
     found = np.zeros(regions.shape[1], dtype=bool)
-    if not weights.sum() > 0:
+    volumes = np.count_nonzero(regions, axis=1)
+    counted = np.flatnonzero((volumes > 0) & (weights > 0))
+    if not len(counted):
         return found, 0.0
+    regions, volumes, weights = regions[counted], volumes[counted], weights[counted].astype(np.float64)
     weights /= weights.sum()
     used = np.flatnonzero(regions.any(axis=0))
-    inside = np.ascontiguousarray(regions[:, used])
+    inside = np.take(regions, used, axis=1).astype(np.float32)
 
     def best(tried: np.ndarray) -> tuple[float, int, np.ndarray]:
         shares = (weights[None] / (tried[:, None] + volumes[None])).astype(np.float32)
@@ -101,14 +102,15 @@ def dice_optimal_set(
         at = int(np.argmax(expected))
         return expected[at], at, np.argpartition(terms[at], -tried[at])[-tried[at] :]
 
-    refine = sizes is None
-    tried = np.unique(np.geomspace(1, len(used), SIZES_TRIED).round().astype(int)) if sizes is None else sizes
+    if sizes is not None:
+        expected, _, chosen = best(sizes[sizes <= len(used)])
+        found[used[chosen]] = True
+        return found, expected
+    tried = np.unique(np.geomspace(1, len(used), SIZES_TRIED).round().astype(int))
     expected, at, chosen = best(tried)
-    if refine:
-        around = np.geomspace(tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)], SIZES_REFINED)
-        again = best(np.unique(around.round().astype(int)))
-        if again[0] > expected:
-            expected, _, chosen = again
+    while (high := tried[min(at + 1, len(tried) - 1)]) - (low := tried[max(at - 1, 0)]) > 2 + SIZE_TOLERANCE * high:
+        tried = np.unique([*np.geomspace(low, high, SIZES_REFINED).round().astype(int), tried[at]])
+        expected, at, chosen = best(tried)
     found[used[chosen]] = True
     return found, expected
 

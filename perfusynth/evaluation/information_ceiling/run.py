@@ -12,8 +12,9 @@ from perfusynth import atomic
 from perfusynth.evaluation.information_ceiling.bank import Draws, bank_of
 from perfusynth.evaluation.information_ceiling.ceiling import Ceiling, Patients, Posterior, render_patients
 from perfusynth.evaluation.information_ceiling.chunks import chunked
-from perfusynth.evaluation.information_ceiling.observer import HEALTHY_SEEDS, measure_healthy, observer_of, sign_cuts
+from perfusynth.evaluation.information_ceiling.observer import HEALTHY_SEEDS, measure_healthy, observer_of
 from perfusynth.evaluation.information_ceiling.report import as_rows, report_of
+from perfusynth.evaluation.information_ceiling.sign import sign_cuts
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
 #: Draws, test patients and healthy patients of the figure that counts [DESIGN: >= 20,000 draws, >= 200 with a deficit].
@@ -77,7 +78,7 @@ def information_ceiling(
         processes=processes,
         on_progress=telling("test patients"),
     )
-    patients = Patients(Draws(**{f.name: arrays[f.name] for f in fields(Draws)}), arrays["measured"])
+    patients = Patients(Draws(**{f.name: arrays[f.name] for f in fields(Draws)}), arrays["measured"], arrays["gain"])
     ceiling = Ceiling(bank, observer, cuts)
     ceiling.prepare(patients.truth.sites)
     posteriors: list[Posterior] = []

@@ -9,10 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from perfusynth.evaluation.information_ceiling import arteries, regions
-from perfusynth.phantom.arteries.tree import nominal_tree
 from perfusynth.phantom.ct.attenuation import HU_PER_NWU_GREY, HU_PER_NWU_WHITE
 from perfusynth.phantom.ct.traits import CSF_HU, GREY_MINUS_WHITE_HU, WHITE_HU
 from perfusynth.phantom.head.atlas import FORAMEN_MAGNUM_Z, atlas
@@ -25,8 +23,6 @@ from perfusynth.phantom.stroke.coarse import CoarseDeficit
 SURFACE_MM = 2.0
 #: A template voxel with at least this share of grey and white matter counts as tissue [d].
 TISSUE_SHARE = 0.6
-#: What lies up to this far from a centre line shares voxels with the artery, mm [d].
-BESIDE_MM = 5.0
 
 #: Patients whose mean tissue says what water uptake and swelling do to a region.
 TYPICAL_SEEDS = range(6)
@@ -62,10 +58,10 @@ class BrainVoxels:
     right
         ``(n,)``: 1 right of the midline, 0 left of it, 0.5 on it.
     water_weights
-        ``(rows, n)``: HU by per cent of water uptake in each voxel, of the tissue of each region, of all that lies in
-        it, and of what lies beside each piece of artery.
+        ``(rows, n)``: HU by per cent of water uptake in each voxel, of the tissue of each region, and of all that lies
+        in it.
     swelling_weights
-        ``(rows, n)``: HU by share of displaced CSF in each voxel, of all but the first of these.
+        ``(rows, n)``: HU by share of displaced CSF in each voxel, of all that lies in each region.
     """
 
     inside: np.ndarray
@@ -91,7 +87,6 @@ def brain_voxels() -> BrainVoxels:
     number[inside] = np.arange(np.count_nonzero(inside))
     right = np.broadcast_to(0.5 * (1 + np.sign(x)), BRAIN_COARSE.shape)[inside].astype(np.float32)
     labels = regions.region_labels(x, y, z)[inside]
-    points = np.stack([np.broadcast_to(axis, BRAIN_COARSE.shape)[inside] for axis in (x, y, z)], axis=1)
 
     grey, white, sulci = _typical_tissue(inside)
     share = grey + white
@@ -99,8 +94,7 @@ def brain_voxels() -> BrainVoxels:
     is_tissue = share > TISSUE_SHARE
     in_region = labels[None] == np.arange(REGION_COUNT)[:, None]
     of_tissue, of_whole = (
-        sets / np.maximum(sets.sum(axis=1, keepdims=True), 1)
-        for sets in (in_region & is_tissue, np.concatenate([in_region, _beside_arteries(points)]))
+        sets / np.maximum(sets.sum(axis=1, keepdims=True), 1) for sets in (in_region & is_tissue, in_region)
     )
     alone = of_tissue * (tissue_hu / np.maximum(share, TISSUE_SHARE))
     water = np.concatenate([alone, of_whole * tissue_hu]).astype(np.float32)
@@ -120,23 +114,10 @@ def _typical_tissue(inside: np.ndarray) -> np.ndarray:
     return total[:, inside]
 
 
-def _beside_arteries(points: np.ndarray) -> np.ndarray:
-    """Whether MNI points ``(n, 3)`` lie beside each piece of the template's arteries, bool ``(pieces, n)``."""
-    tree, found = nominal_tree(), []
-    for vessel in arteries.vessels():
-        line = tree.segments[tree.index(vessel.artery, vessel.side)].points
-        along = np.linspace(0, 1, len(line))
-        piece = np.digitize(along, vessel.part_edges[: -1 : arteries.PARTS_PER_PIECE]) - 1
-        for n in range(vessel.pieces):
-            found.append(cKDTree(line[piece == n]).query(points)[0] < BESIDE_MM)
-    return np.stack(found)
-
-
 def visible_parts(patient: Patient, deficit: CoarseDeficit) -> np.ndarray:
-    """What a deficit shows, float32: HU of each region's tissue, of all in it, beside each piece, clot in each part.
+    """What a deficit shows, float32: HU of each region's tissue, of all in it, of clot in each part.
 
-    A clot's contrast is as if every voxel of the artery lay wholly inside it; how much of it partial volume leaves
-    depends on the image's voxels (`observer.Observer.summaries`).
+    How a clot in one part of an artery shows in the pieces' HU depends on the image (`observer.Observer.summaries`).
     """
     voxels = brain_voxels()
     found = voxels.water_weights @ deficit.water_uptake_percent[voxels.inside]
@@ -146,13 +127,12 @@ def visible_parts(patient: Patient, deficit: CoarseDeficit) -> np.ndarray:
 
 
 def split_parts(parts: np.ndarray) -> list[np.ndarray]:
-    """`visible_parts` ``(n, ...)`` as regions (tissue, whole), beside the pieces, clot in the pieces' parts."""
-    return np.split(parts, [2 * REGION_COUNT, 2 * REGION_COUNT + PIECE_COUNT], axis=-1)
+    """`visible_parts` ``(n, ...)`` as regions (tissue, whole) and clot in the pieces' parts."""
+    return np.split(parts, [2 * REGION_COUNT], axis=-1)
 
 
 def mirrored_parts(parts: np.ndarray) -> np.ndarray:
     """`visible_parts` ``(n, ...)`` of the mirror images."""
-    region, beside, clot = split_parts(parts)
-    pieces = arteries.mirror()
-    clot = clot.reshape(len(clot), PIECE_COUNT, -1)[:, pieces].reshape(clot.shape)
-    return np.concatenate([region[:, MIRROR[: 2 * REGION_COUNT]], beside[:, pieces], clot], axis=1)
+    region, clot = split_parts(parts)
+    clot = clot.reshape(len(clot), PIECE_COUNT, -1)[:, arteries.mirror()].reshape(clot.shape)
+    return np.concatenate([region[:, MIRROR[: 2 * REGION_COUNT]], clot], axis=1)
