@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 #: The shipped phantom case and the public head CT that the demo runs on by default.
-PHANTOM_CASE = "phantom-4000017"
+PHANTOM_CASE = "phantom-4000020"
 PUBLIC_CASE = "ge_ncct_tilt"
 #: Seconds that a cold start may take (imports and weights from a slow disk).
 START_LIMIT_S = 300.0

@@ -39,6 +39,9 @@ def phantom(
     ] = 1.0,
     motion: Annotated[bool, typer.Option("--motion/--no-motion", help="Whether the head moves during the CTP.")] = True,
     anatomy: Annotated[str, typer.Option(help="mni152, or older_adult_ct (never used in training).")] = "mni152",
+    lesions: Annotated[
+        str, typer.Option(help="simulated, or real: shapes of public real infarcts (never used in training).")
+    ] = "simulated",
     finding: Annotated[
         str, typer.Option(help="What a scan must be refused for: none, haemorrhage, tumour, craniotomy, metal.")
     ] = "none",
@@ -72,6 +75,7 @@ def phantom(
                 misregistration=misregistration,
                 motion=motion,
                 anatomy=anatomy,
+                lesions=lesions,
                 finding=finding,
                 on_progress=listen,
             )

@@ -12,7 +12,7 @@ import numpy as np
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
 from perfusynth.shared_files import shared_folders
 
-CASE = shared_folders("sample-data")[0] / "phantom-4000017"
+CASE = shared_folders("sample-data")[0] / "phantom-4000020"
 
 
 def perfusynth(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
@@ -129,7 +129,7 @@ def test_the_demo_ends_in_maps_and_reports(tmp_path):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for notice in (SYNTHETIC, NOT_VALID_FOR_PATIENTS):
         assert notice in ended.stdout
-    expected = ["phantom-4000017"]
+    expected = ["phantom-4000020"]
     if os.environ.get("PERFUSYNTH_DATA"):
         expected.append("ge_ncct_tilt")
     for name in expected:

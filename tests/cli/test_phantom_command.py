@@ -56,6 +56,7 @@ def test_patients_get_a_folder_each_and_a_second_run_makes_only_what_is_missing(
         (("--grid", "ncct"), "bad_grid"),
         (("--protocol", "toaster"), "unknown_protocol"),
         (("--anatomy", "toaster"), "unknown_anatomy"),
+        (("--lesions", "toaster"), "unknown_lesions"),
         (("--finding", "toaster"), "unknown_finding"),
         (("--misregistration", "1000"), "bad_misregistration"),
     ],

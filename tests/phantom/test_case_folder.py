@@ -26,7 +26,7 @@ from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 from perfusynth.volumes.nifti import form_disagreement, read_nifti
 
 #: The case that ships with the project: made again here.
-SEED = 4000017
+SEED = 4000020
 SHIPPED = Path(__file__).resolve().parents[2] / "sample-data" / f"phantom-{SEED}" / "case.json"
 SCANNER = SCANNERS["standard_5mm"]
 #: A perfusion study and grids on which a whole case takes a second or two.
@@ -282,6 +282,7 @@ def test_a_tilted_gantry_leaves_a_sheared_volume_that_readers_place_rightly(tmp_
         ({"modalities": []}, "unknown_modality"),
         ({"protocol": "fast"}, "unknown_protocol"),
         ({"anatomy": "martian"}, "unknown_anatomy"),
+        ({"lesions": "invented"}, "unknown_lesions"),
         ({"finding": "hope"}, "unknown_finding"),
         ({"misregistration": -1.0}, "bad_misregistration"),
     ],
@@ -291,3 +292,14 @@ def test_unknown_settings_are_refused_before_anything_is_written(tmp_path: Path,
         write_case(tmp_path / "never", 1, SCANNER, **changes)
     assert refused.value.code == code
     assert not list(itertools.chain(tmp_path.iterdir()))
+
+
+@pytest.mark.usefixtures("public_data")
+def test_an_external_patient_has_another_anatomy_and_a_real_infarct(tmp_path: Path):
+    options = {"modalities": ["core", "valid"], "grids": dict.fromkeys(("core", "valid"), "64x64x16")}
+    external = {"anatomy": "older_adult_ct", "lesions": "real"}
+    made = write_case(tmp_path / "external", 9, SCANNERS["external_2_5mm"], **options, **external)
+    content = json.loads((made / "case.json").read_text())
+    assert content["patient"]["head"]["anatomy"] == "older_adult_ct"
+    assert content["patient"]["stroke"]["lesion_shape"].startswith("bwsrsub-")
+    assert content["volumes_ml"]["core"] > 1

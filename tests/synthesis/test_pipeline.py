@@ -14,7 +14,7 @@ from perfusynth.synthesis.pipeline import Pipeline
 from perfusynth.volumes.brain import Midplane
 from perfusynth.volumes.geometry import corners
 
-CASE = shared_folders("sample-data")[0] / "phantom-4000017"
+CASE = shared_folders("sample-data")[0] / "phantom-4000020"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from perfusynth.phantom.ctp.protocols import PROTOCOLS, Protocol, protocol_named
 from perfusynth.phantom.head.traits import Anatomy, HeadFinding
 from perfusynth.phantom.lattice import stream
 from perfusynth.phantom.patient import Patient, draw_patient
+from perfusynth.phantom.stroke.shapes import external_stroke
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
+#: Where an infarct's shape comes from: the model, or one of some real infarcts (never in training).
+Lesions = Literal["simulated", "real"]
 #: Largest factor on the misregistration that is drawn.
 MISREGISTRATION_MAX = 5.0
 
@@ -31,11 +34,13 @@ class Settings:
     grids: tuple[tuple[str, str], ...]
     misregistration: float
     anatomy: Anatomy
+    lesions: Lesions
     finding: HeadFinding
 
     def patient(self) -> Patient:
         """The patient of these settings."""
-        return draw_patient(self.seed).with_head(anatomy=self.anatomy, finding=self.finding)
+        patient = draw_patient(self.seed).with_head(anatomy=self.anatomy, finding=self.finding)
+        return patient.with_stroke(**external_stroke(self.seed)) if self.lesions == "real" else patient
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the version and hash of the phantom."""
@@ -49,6 +54,7 @@ class Settings:
             "grid_choices": dict(self.grids),
             "misregistration": self.misregistration,
             "anatomy": self.anatomy,
+            "lesions": self.lesions,
             "finding": self.finding,
         }
 
@@ -66,6 +72,7 @@ def settings_of(
     misregistration: float,
     motion: bool,
     anatomy: str,
+    lesions: str,
     finding: str,
 ) -> Settings:
     """Check what a case is to be made with; parameters as of `write_case`.
@@ -74,7 +81,7 @@ def settings_of(
     ------
     InputError
         Codes ``unknown_modality``, ``bad_grid``, ``unknown_protocol``, ``bad_misregistration``, ``unknown_anatomy``,
-        ``unknown_finding``.
+        ``unknown_lesions``, ``unknown_finding``.
     """
     if not 0 <= misregistration <= MISREGISTRATION_MAX:
         raise InputError(
@@ -93,6 +100,7 @@ def settings_of(
         grids=tuple(sorted(check_choices(grids or {}).items())),
         misregistration=float(misregistration),
         anatomy=one_of("anatomy", anatomy, get_args(Anatomy)),
+        lesions=one_of("lesions", lesions, get_args(Lesions)),
         finding=one_of("finding", finding, get_args(HeadFinding)),
     )
 

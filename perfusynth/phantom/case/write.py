@@ -46,6 +46,7 @@ def write_case(
     misregistration: float = 1.0,
     motion: bool = True,
     anatomy: str = "mni152",
+    lesions: str = "simulated",
     finding: str = "none",
     on_progress: OnProgress = ignore_progress,
 ) -> Path:
@@ -70,6 +71,8 @@ def write_case(
         Whether the head moves during the CTP.
     anatomy, finding
         As of `head.traits`.
+    lesions
+        ``simulated``, or ``real``: the shape of a real infarct (public data).
 
     Raises
     ------
@@ -77,7 +80,9 @@ def write_case(
         A setting is unknown (see `settings_of`), or the folder holds something else (``other_case``, ``exists``).
     """
     folder = Path(folder)
-    settings = settings_of(seed, scanner, modalities, grids, protocol, misregistration, motion, anatomy, finding)
+    settings = settings_of(
+        seed, scanner, modalities, grids, protocol, misregistration, motion, anatomy, lesions, finding
+    )
     if is_complete(folder, settings):
         return folder
     _start(folder)
