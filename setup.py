@@ -55,6 +55,7 @@ setup(
         "requests",
         "rich",
         "safetensors",
+        "scikit-learn",
         "scipy",
         "SimpleITK",
         "torch",
