@@ -4,7 +4,8 @@ The observer is told where each voxel lies in the template, which artery runs th
 matter it holds, because these can be read off the image far better than a stroke can; he is not told the patient's own
 HU, white matter disease, old lesions, the left-right field, or the scanner's offsets: these are the noise. What lies in
 a region as a whole, sulci included, is measured by the head's pose alone: how wide a sulcus was before it swelled is
-not known from anything. Measuring in the rendered image rather than
+not known from anything. Around an artery he knows what tissue and CSF lie there in a typical patient, not in this one:
+in one voxel of a 5 mm slab, lumen and brain cannot be told apart. Measuring in the rendered image rather than
 drawing the noise from a model keeps whatever is not Gaussian in it, and needs no second description of the phantom.
 """
 
@@ -16,12 +17,12 @@ from scipy.spatial import cKDTree
 
 from perfusynth.evaluation.information_ceiling import arteries
 from perfusynth.evaluation.information_ceiling.regions import region_labels
-from perfusynth.evaluation.information_ceiling.visible import PART_COUNT, PIECE_COUNT, REGION_COUNT
+from perfusynth.evaluation.information_ceiling.visible import PART_COUNT, PIECE_COUNT, REGION_COUNT, typical_tissue
 from perfusynth.phantom.arteries.lumen import NCCT_EDGE_MM, lumen_at
 from perfusynth.phantom.arteries.tree import tree_of
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
-from perfusynth.phantom.ct.traits import BLOOD_HU, GREY_MINUS_WHITE_HU, WHITE_HU
+from perfusynth.phantom.ct.traits import BLOOD_HU, CSF_HU, GREY_MINUS_WHITE_HU, WHITE_HU
 from perfusynth.phantom.grid import Grid, Planes, brain_extent, planes_of
 from perfusynth.phantom.head.pose import HEAD_CENTRE
 from perfusynth.phantom.lattice import BRAIN, sample, stream
@@ -37,6 +38,8 @@ TISSUE_HU = (2.0, 60.0)
 WHOLE_HU = (0.0, 60.0)
 #: Around an artery, voxels beyond these HU (air, bone, plaque) and their neighbours are left out [d].
 VESSEL_HU = (-15.0, 85.0)
+#: Box that holds the arteries and their surroundings: two corners, MNI mm.
+ARTERIES_BOX_MM = (-56.0, -60.0, -66.0), (56.0, 58.0, 26.0)
 #: Surroundings of an artery in plane, mm [d].
 SURROUNDINGS_MM = 5.0
 #: What the least squares take a voxel's HU to scatter by, and a lumen's HU about that of blood: a piece that hardly
@@ -87,19 +90,22 @@ def measure(patient: Patient) -> Measured:
         _add_tissue(scene, points, hu, tissue)
         posed = _by_pose(scene, grid, planes, inside)
         whole.add(region_labels(*posed), np.clip(hu, *WHOLE_HU))
-        found.append(_lumen_parts(planes, grid, patient))
-    part, voxel, share, vessels = zip(*found, strict=True)
+        found.append(_lumen_parts(scene, planes, grid))
+    part, voxel, share, vessels, around = zip(*found, strict=True)
     shape = (PART_COUNT, ncct.size)
     parts = sparse.csr_array((np.concatenate(share), (np.concatenate(part), np.concatenate(voxel))), shape=shape)
-    lumen_hu, gain = _lumen_hu(ncct, parts, np.sum(vessels, axis=0))
+    lumen_hu, gain = _lumen_hu(ncct, np.sum(around, axis=0), parts, np.sum(vessels, axis=0))
     return Measured(np.concatenate([tissue.means, whole.means, lumen_hu]), gain)
 
 
-def _lumen_hu(ncct: np.ndarray, parts: sparse.csr_array, vessels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lumen_hu(
+    ncct: np.ndarray, around: np.ndarray, parts: sparse.csr_array, vessels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """HU inside each piece of artery, and its gain, by least squares on what each voxel near it holds.
 
-    A voxel's HU is that of the piece, of other vessels, and of the surroundings, each by its share. ``vessels`` is the
-    share of all vessels in each voxel, ``parts`` that of each part ``(parts, voxels)``.
+    A voxel's HU is that of the piece, of other vessels, and of the surroundings, each by its share. ``around`` is what
+    tissue and CSF at this place add in a typical patient; how far this one's cisterns differ is noise. ``vessels`` is
+    the share of all vessels in each voxel, ``parts`` that of each part ``(parts, voxels)``.
     """
     usable = ~ndimage.binary_dilation((ncct < VESSEL_HU[0]) | (ncct > VESSEL_HU[1]), structure=np.ones((3, 3, 1)))
     radius = round(SURROUNDINGS_MM / MODEL_GRID.spacing_mm)
@@ -121,7 +127,7 @@ def _lumen_hu(ncct: np.ndarray, parts: sparse.csr_array, vessels: np.ndarray) ->
         held = np.diag([(VOXEL_SD_HU / LUMEN_SD_HU) ** 2] * 2 + [0.0])
         inverse = np.linalg.inv(design.T @ design + held + 1e-6 * np.eye(3))
         row = inverse[0] @ design.T
-        values[i] = row @ ncct[box][near] + BLOOD_HU[0] * float(inverse[0] @ held.sum(axis=1))
+        values[i] = row @ (ncct[box] - around[box])[near] + BLOOD_HU[0] * float(inverse[0] @ held.sum(axis=1))
         flat = np.ravel_multi_index(tuple(k + s.start for k, s in zip(np.nonzero(near), box, strict=True)), ncct.shape)
         gain[i] = parts[:, flat] @ row
     return values, gain
@@ -164,12 +170,12 @@ def _by_pose(scene: Scene, grid: Grid, planes: Planes, inside: np.ndarray) -> np
     return to_linear @ index + offset[:, None]
 
 
-def _lumen_parts(planes: Planes, grid: Grid, patient: Patient) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Part of an artery, voxel of the grid, and the part's share 0-1 in it, wherever there is any; all vessels' share.
+def _lumen_parts(scene: Scene, planes: Planes, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Part of an artery, voxel of the grid, and the part's share 0-1 in it, wherever there is any; then two volumes.
 
-    The last is on the whole grid; 0 outside ``planes``.
+    These, 0 outside ``planes``: the share of all vessels, and the HU that typical tissue and CSF add around them.
     """
-    points = planes.points.reshape(3, -1)
+    points, patient = planes.points.reshape(3, -1), scene.patient
     arterial, venous = (lumen_at(points, patient, veins=veins, edge_mm=NCCT_EDGE_MM) for veins in (False, True))
     tree = tree_of(patient)
     part = np.full(len(arterial.at), -1)
@@ -183,9 +189,17 @@ def _lumen_parts(planes: Planes, grid: Grid, patient: Patient) -> tuple[np.ndarr
     everything = np.zeros(points.shape[1], dtype=np.float32)
     for lumen in (venous, arterial):
         everything[lumen.at] = np.maximum(everything[lumen.at], lumen.share)
-    vessels = np.zeros(grid.shape, dtype=np.float32)
-    vessels[planes.where] = planes.averaged(everything)
+    around = np.zeros(points.shape[1], dtype=np.float32)
+    low, high = (np.array(corner)[:, None] for corner in ARTERIES_BOX_MM)
+    at = np.flatnonzero(((points > low) & (points < high)).all(axis=0))
+    grey, white, _ = typical_tissue()
+    brain_share, grey_share = sample(grey + white, BRAIN, points[:, at]), sample(grey, BRAIN, points[:, at])
+    typical = CSF_HU[0] + (WHITE_HU[0] - CSF_HU[0]) * brain_share + GREY_MINUS_WHITE_HU[0] * grey_share
+    around[at] = (1 - everything[at]) * typical
+    volumes = np.zeros((2, *grid.shape), dtype=np.float32)
+    for volume, values in zip(volumes, (everything, around), strict=True):
+        volume[planes.where] = planes.averaged(values)
     seen = part >= 0
     x, y, z = np.unravel_index(arterial.at[seen], planes.points.shape[1:])
-    at = [i + s.start for i, s in zip((x, y, z // planes.per_slab), planes.where, strict=True)]
-    return part[seen], np.ravel_multi_index(at, grid.shape), arterial.share[seen] / planes.per_slab, vessels
+    voxel = tuple(i + s.start for i, s in zip((x, y, z // planes.per_slab), planes.where, strict=True))
+    return part[seen], np.ravel_multi_index(voxel, grid.shape), arterial.share[seen] / planes.per_slab, *volumes

@@ -15,6 +15,7 @@ from perfusynth.evaluation.information_ceiling.chunks import chunked
 from perfusynth.evaluation.information_ceiling.observer import HEALTHY_SEEDS, measure_healthy, observer_of
 from perfusynth.evaluation.information_ceiling.report import as_rows, report_of
 from perfusynth.evaluation.information_ceiling.sign import sign_cuts
+from perfusynth.evaluation.information_ceiling.sign_reader import OBSERVER_FILE, SignReader, write_sign_reader
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
 #: Draws, test patients and healthy patients of the figure that counts [DESIGN: >= 20,000 draws, >= 200 with a deficit].
@@ -69,6 +70,7 @@ def information_ceiling(
     )
     observer = observer_of(found["values"], found["gain"])
     cuts = sign_cuts(observer, found["values"])
+    write_sign_reader(folder / OBSERVER_FILE, SignReader(observer, cuts))
     arrays = chunked(
         folder,
         "patients",

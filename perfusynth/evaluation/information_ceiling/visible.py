@@ -88,7 +88,9 @@ def brain_voxels() -> BrainVoxels:
     right = np.broadcast_to(0.5 * (1 + np.sign(x)), BRAIN_COARSE.shape)[inside].astype(np.float32)
     labels = regions.region_labels(x, y, z)[inside]
 
-    grey, white, sulci = _typical_tissue(inside)
+    grey, white, sulci = (
+        upsample(ndimage.gaussian_filter(share, 1.0), BRAIN, BRAIN_COARSE)[inside] for share in typical_tissue()
+    )
     share = grey + white
     tissue_hu = -(HU_PER_NWU_GREY * grey + HU_PER_NWU_WHITE * white)
     is_tissue = share > TISSUE_SHARE
@@ -103,15 +105,14 @@ def brain_voxels() -> BrainVoxels:
     return BrainVoxels(inside, number[::-1][inside], right, water, swelling)
 
 
-def _typical_tissue(inside: np.ndarray) -> np.ndarray:
-    """Mean shares of grey matter, white matter and CSF outside the ventricles, ``(3, n)``; left-right symmetric."""
-    total = np.zeros((3, *inside.shape), dtype=np.float32)
+@lru_cache(maxsize=1)
+def typical_tissue() -> np.ndarray:
+    """Mean grey matter, white matter and CSF outside the ventricles, 0-1 on `BRAIN`, symmetric; ``(3, x, y, z)``."""
+    total = np.zeros((3, *BRAIN.shape), dtype=np.float32)
     for seed in TYPICAL_SEEDS:
         tissue = tissue_of(draw_patient(seed).without_deficit())
-        shares = (tissue.grey, tissue.white, np.clip(tissue.csf - tissue.ventricle, 0, 1))
-        total += np.stack([upsample(ndimage.gaussian_filter(s, 1.0), BRAIN, BRAIN_COARSE) for s in shares])
-    total = (total + total[:, ::-1]) / (2 * len(TYPICAL_SEEDS))
-    return total[:, inside]
+        total += np.stack([tissue.grey, tissue.white, np.clip(tissue.csf - tissue.ventricle, 0, 1)])
+    return (total + total[:, ::-1]) / (2 * len(TYPICAL_SEEDS))
 
 
 def visible_parts(patient: Patient, deficit: CoarseDeficit) -> np.ndarray:
