@@ -51,6 +51,7 @@ def phantom(
     A case that is there with the same settings is left as it is, so that the same command goes on where it stopped.
     """
     from perfusynth.cli.progress_bar import progress_bar
+    from perfusynth.evaluation.information_ceiling.sign_reader import shipped_sign_reader
     from perfusynth.phantom.case import write_case
     from perfusynth.phantom.case.modalities import DEFAULT_MODALITIES
     from perfusynth.phantom.case.settings import one_of
@@ -58,6 +59,7 @@ def phantom(
 
     model = SCANNERS[one_of("scanner", scanner, SCANNERS)]
     grids = _grids(grid or [])
+    sign_of = shipped_sign_reader()
     names = DEFAULT_MODALITIES if modalities is None else tuple(modalities.split(","))
     with progress_bar("phantom") as progress:
         for k in range(patients):
@@ -77,6 +79,7 @@ def phantom(
                 anatomy=anatomy,
                 lesions=lesions,
                 finding=finding,
+                sign_of=sign_of,
                 on_progress=listen,
             )
         progress("done", 1.0)

@@ -45,8 +45,6 @@ def content_of(settings: Settings, found: dict[str, Any]) -> dict[str, Any]:
         **{name: made_with[name] for name in ("phantom_version", "parameter_hash", "seed", "scanner", "protocol")},
         "settings": made_with,
         "patient": settings.patient().as_dict(),
-        # The block in which the clot's and the core's visibility on this NCCT stand; absent until it is measured.
-        "sign": None,
         **found,
     }
 

@@ -24,6 +24,7 @@ from perfusynth.phantom.ctp.maps import MeasuredMaps, measured_maps
 from perfusynth.phantom.grid import Grid
 from perfusynth.phantom.mr.dwi import render_adc, render_dwi
 from perfusynth.phantom.mr.flair import render_flair
+from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.scene import scene_of
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.fingerprint import voxel_sha256
@@ -48,6 +49,7 @@ def write_case(
     anatomy: str = "mni152",
     lesions: str = "simulated",
     finding: str = "none",
+    sign_of: Callable[[Patient], Mapping[str, bool]] | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write patient ``seed`` as a case folder; returns ``folder``.
@@ -73,6 +75,8 @@ def write_case(
         As of `head.traits`.
     lesions
         ``simulated``, or ``real``: the shape of a real infarct (public data).
+    sign_of
+        Tells whether an NCCT of the patient shows the clot and the infarct (block ``sign``); None: not told.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def write_case(
     if is_complete(folder, settings):
         return folder
     _start(folder)
-    _Case(folder, settings).write(on_progress)
+    _Case(folder, settings, sign_of).write(on_progress)
     (folder / UNFINISHED).unlink()
     return folder
 
@@ -110,7 +114,7 @@ def _start(folder: Path) -> None:
 class _Case:
     """One case while it is made: only one volume (of a CTP: its series) is in memory at a time."""
 
-    def __init__(self, folder: Path, settings: Settings):
+    def __init__(self, folder: Path, settings: Settings, sign_of: Callable[[Patient], Mapping[str, bool]] | None):
         self.folder, self.settings, self.seed = folder, settings, settings.seed
         self.scene = scene_of(settings.patient())
         self.fixed_to_moving = draw_misregistration(settings.seed, settings.misregistration)
@@ -118,7 +122,10 @@ class _Case:
             self.scene.patient, settings.scanner, settings.protocol, self.fixed_to_moving, dict(settings.grids)
         )
         self.volumes_ml: dict[str, float] = {}
-        self.found: dict[str, Any] = {"fixed_to_moving": plain_matrix(self.fixed_to_moving)}
+        self.found: dict[str, Any] = {
+            "fixed_to_moving": plain_matrix(self.fixed_to_moving),
+            "sign": None if sign_of is None else dict(sign_of(self.scene.patient)),
+        }
         self._measured: tuple[PlacedGrid, MeasuredMaps] | None = None
 
     def write(self, on_progress: OnProgress) -> None:
