@@ -9,14 +9,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks import gpu, info_latency, library, request_to_maps, resampling, server_overhead, writers
+from tests.benchmarks import (
+    digital_patients,
+    gpu,
+    info_latency,
+    library,
+    request_to_maps,
+    resampling,
+    server_overhead,
+    writers,
+)
 from tests.benchmarks.figure import Figure, table
 from tests.benchmarks.machine import head_line, machine
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.scan import write_scan
 from tests.benchmarks.servers import no_op_server, real_server, stock_server
 
-ROWS = tuple(part.ROW for part in (request_to_maps, server_overhead, info_latency, writers, library, resampling, gpu))
+PARTS = (request_to_maps, server_overhead, info_latency, writers, library, resampling, digital_patients, gpu)
+ROWS = tuple(part.ROW for part in PARTS)
 
 
 def main() -> None:
@@ -54,6 +64,7 @@ def measure(plan: Plan, rows: tuple[str, ...]) -> list[Figure]:
             writers.ROW: lambda: writers.measure(folders[writers.ROW], plan),
             library.ROW: lambda: library.measure(scan, folders[library.ROW], plan),
             resampling.ROW: lambda: resampling.measure(scan, plan),
+            digital_patients.ROW: lambda: digital_patients.measure(plan),
             gpu.ROW: lambda: gpu.measure(scan, plan),
         }
         figures = []
