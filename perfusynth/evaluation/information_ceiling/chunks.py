@@ -1,11 +1,14 @@
 """Arrays over many seeds, made by several processes and kept on disk in chunks, so that a run can be resumed."""
 
+import hashlib
+import inspect
 import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -35,6 +38,11 @@ def check_identity(folder: Path, identity: dict) -> None:
             hint="Choose another folder, or delete this one to draw the bank anew.",
             code="other_phantom",
         )
+
+
+def code_stamp(*modules: ModuleType) -> str:
+    """Eight hex digits that change with the source of any of these modules: chunks of other code are not mixed in."""
+    return hashlib.sha256("".join(inspect.getsource(module) for module in modules).encode()).hexdigest()[:8]
 
 
 def _write(path: Path, make: Make, seeds: range) -> int:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from perfusynth import atomic
+from perfusynth.evaluation.information_ceiling import arteries, measurement, regions, visible
 from perfusynth.evaluation.information_ceiling.bank import Draws, bank_of
 from perfusynth.evaluation.information_ceiling.ceiling import Ceiling, Patients, Posterior, render_patients
-from perfusynth.evaluation.information_ceiling.chunks import chunked
+from perfusynth.evaluation.information_ceiling.chunks import chunked, code_stamp
 from perfusynth.evaluation.information_ceiling.observer import HEALTHY_SEEDS, measure_healthy, observer_of
 from perfusynth.evaluation.information_ceiling.report import as_rows, report_of
 from perfusynth.evaluation.information_ceiling.sign import sign_cuts
@@ -51,17 +52,19 @@ def information_ceiling(
 ) -> Result:
     """The information ceiling of the test patients ``seeds``; what is made on the way is kept in ``folder``.
 
-    An interrupted run goes on where it stopped; a folder of another phantom is refused (`InputError`).
+    An interrupted run goes on where it stopped; a folder of another phantom is refused (`InputError`). Patients whom
+    other code has measured are measured anew.
     """
 
     def telling(stage: str) -> Callable[[int, int], None]:
         return lambda done, total: on_stage(stage, done, total) if on_stage is not None else None
 
     folder = Path(folder)
+    measured_by = code_stamp(arteries, measurement, regions, visible)
     bank = bank_of(folder, draws, processes=processes, on_progress=telling("twins"))
     found = chunked(
         folder,
-        "healthy",
+        f"healthy_{measured_by}",
         HEALTHY_SEEDS[:healthy],
         measure_healthy,
         size=RENDERED_CHUNK,
@@ -73,7 +76,7 @@ def information_ceiling(
     write_sign_reader(folder / OBSERVER_FILE, SignReader(observer, cuts))
     arrays = chunked(
         folder,
-        "patients",
+        f"patients_{measured_by}",
         seeds,
         render_patients,
         size=RENDERED_CHUNK,
