@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
 from perfusynth import atomic
-from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, colour_table
+from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay, colour_table
 from perfusynth.phantom.case.truth import on_grid
 from perfusynth.phantom.ct.cta import render_cta
 from perfusynth.phantom.ct.ncct import render_ncct
@@ -43,6 +43,8 @@ CTA_SLAB_MM, CTA_STEP_MM = (26.0, 6.0), 2.0
 CTA_PIXEL_MM, CTA_MATRIX = 0.6, 384
 #: What is shown around the brain, mm; width of a panel and of the captions, inches; dots per inch.
 MARGIN_MM, PANEL_INCH, CAPTION_INCH, DPI = 8.0, 1.12, 1.75, 110
+#: Upper ends of the display by ASIST's rule (twice the normal mean): plain deconvolution halves flow, doubles transit.
+MEASURED_TOP = {"cbf": 40.0, "mtt": 15.0}
 #: Grey windows: lowest and highest value, unit.
 GREY_WINDOWS = {
     "NCCT": (20.0, 60.0, "HU"),
@@ -190,16 +192,22 @@ def caption(patient: Patient, tmax6_ml: float, core_ml: float) -> str:
     )
 
 
+def _display(column: str) -> MapDisplay | None:
+    """How a perfusion map of this sheet is shown; None for what is no such map."""
+    name = column.lower()
+    display = MAP_DISPLAYS.get(name)
+    return replace(display, high=MEASURED_TOP[name]) if display and name in MEASURED_TOP else display
+
+
 def _window(column: str, panel: Panel) -> tuple[float, float]:
     if column in ("NCCT", "core"):
         return GREY_WINDOWS["NCCT"][:2]
     if column in GREY_WINDOWS:
         return GREY_WINDOWS[column][:2]
-    if column in ARBITRARY_TOP:
-        bright = panel.image[panel.image > 0.3 * np.percentile(panel.image, 97)]
-        return 0.0, ARBITRARY_TOP[column] * float(np.median(bright))
-    display = MAP_DISPLAYS[column.lower()]
-    return display.low, display.high
+    if display := _display(column):
+        return display.low, display.high
+    bright = panel.image[panel.image > 0.3 * np.percentile(panel.image, 97)]
+    return 0.0, ARBITRARY_TOP[column] * float(np.median(bright))
 
 
 def draw_sheet(patients: list[Patient], on_row: Callable[[int], None] = lambda row: None) -> Figure:
@@ -253,7 +261,7 @@ def _draw(axes, column: str, panels: Mapping[str, Panel], patient: Patient) -> N
 
 def _bar(figure: Figure, column: str, x: float, size: tuple[float, float]) -> None:
     """The colour bar of a column, with its unit."""
-    shown = MAP_DISPLAYS.get(column.lower())
+    shown = _display(column)
     if shown is not None:
         low, high, unit, table = shown.low, shown.high, shown.unit, ListedColormap(colour_table(shown.table) / 255)
     elif column in GREY_WINDOWS:
