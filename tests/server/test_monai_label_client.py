@@ -91,7 +91,8 @@ def test_datastore_upload_label_and_next_sample(client, image, guarded):
     info = guarded.call("GET", "/datastore/label/info?label=case1__ncct&tag=final").json()
     assert (info["note"], info["user"]) == ("mine", "annotator-person")
     sample = client.next_sample("random", {})
-    assert sample["id"] in {"plain", "added-by-client"}
+    # Any image that has no final label yet; other tests may have added theirs.
+    assert sample["id"] in set(client.datastore()["objects"]) - {"case1__ncct"}
     assert str(guarded.studies) not in json.dumps(sample)
 
 
