@@ -93,3 +93,8 @@ def test_a_chunk_of_many_processes_is_that_of_one(tmp_path: Path) -> None:
 
 def _squares(seeds: range) -> dict[str, np.ndarray]:
     return {"squares": np.array(seeds) ** 2}
+
+
+def test_chunks_of_other_code_have_another_name():
+    assert chunks.code_stamp(chunks) == chunks.code_stamp(chunks)
+    assert chunks.code_stamp(chunks) != chunks.code_stamp(chunks, bank_module)
