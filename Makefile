@@ -67,7 +67,7 @@ phantom-realism: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.realism --patients $(or $(PATIENTS),500) --seed 6000000 \
 	  --processes $(or $(PROCESSES),2) --out "$(or $(OUT),runs/realism)" --docs docs
 
-# make information-ceiling OUT=FOLDER: how well any method could mark these patients; 20,000 twins, about 15 minutes.
+# make information-ceiling OUT=FOLDER: how well any method could mark these patients; 20,000 twins, about 20 minutes on two quiet cores.
 information-ceiling: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.information_ceiling \
 	  --out "$(or $(OUT),information-ceiling)" $(if $(DRAWS),--draws $(DRAWS)) $(if $(PATIENTS),--patients $(PATIENTS))
