@@ -121,7 +121,7 @@ def level_of(scene: Scene, maps: MeasuredMaps, grid: Grid) -> int:
     """Slice of the CTP grid that is shown: the basal ganglia, or the deficit's largest section where they miss it."""
     ganglia = float(scene.placement.to_head(np.array(BASAL_GANGLIA)[:, None])[2, 0])
     usual = int(np.clip(round((ganglia - grid.affine[2, 3]) / grid.affine[2, 2]), 0, grid.shape[2] - 1))
-    area = (maps.tmax > DEFICIT_S).sum(axis=(0, 1)) * float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
+    area = (maps.tmax > DEFICIT_S).sum(axis=(0, 1)) * grid.voxel_ml
     if area.sum() < DEFICIT_ML or area[usual] >= SECTION_SHARE * area.max():
         return usual
     return int(np.argmax(area))
@@ -173,8 +173,8 @@ def panels_of(patient: Patient) -> tuple[dict[str, Panel], str]:
     found["core"] = found["NCCT"]
     for name in ("tmax", "cbf", "cbv", "mtt"):
         found[MAP_DISPLAYS[name].label] = _panel(getattr(maps, name)[:, :, index], ctp)
-    voxel_ml = float(abs(np.linalg.det(ctp.affine[:3, :3]))) / 1000
-    return found, caption(patient, float((maps.tmax > DEFICIT_S).sum()) * voxel_ml, float(core.sum()) * voxel_ml)
+    deficit_ml = float((maps.tmax > DEFICIT_S).sum()) * ctp.voxel_ml
+    return found, caption(patient, deficit_ml, float(core.sum()) * ctp.voxel_ml)
 
 
 def caption(patient: Patient, tmax6_ml: float, core_ml: float) -> str:

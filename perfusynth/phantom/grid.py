@@ -44,6 +44,19 @@ class Grid:
         """Distances of neighbouring voxels, mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel, mL."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    def resized(self, shape: tuple[int, int, int]) -> "Grid":
+        """So many voxels over the same field of view; slabs are as thick as their distance."""
+        ratio = np.array(self.shape) / np.array(shape)
+        affine = self.affine.copy()
+        affine[:3, :3] = self.affine[:3, :3] * ratio
+        affine[:3, 3] += self.affine[:3, :3] @ ((ratio - 1) / 2)
+        return Grid(shape, affine, float(self.slab_mm * ratio[2]))
+
     def moved(self, to_head: np.ndarray) -> "Grid":
         """The same voxels in another frame: ``to_head`` (4x4, RAS mm) is applied after the affine."""
         return Grid(self.shape, np.asarray(to_head, dtype=float) @ self.affine, self.slab_mm)

@@ -84,7 +84,7 @@ def render_on_model_grid(
     *,
     change: Callable[[Patient], Patient] | None = None,
 ) -> RenderedCase:
-    """Draw and render a patient for training on his `model_grid`.
+    """Draw and render a patient for training on his `model_grid`, along the scanner's axes.
 
     Scanner and protocol (over the whole head) are drawn from the seed among those for training when they are None.
     ``change`` alters the patient that was drawn (a twin without a clot, a curriculum's stronger sign); nothing else
@@ -100,17 +100,22 @@ def render_on_model_grid(
     scanner = scanner if scanner is not None else SCANNERS[drawn_scanner]
     protocol = protocol if protocol is not None else whole_head(PROTOCOLS[drawn_protocol])
     jitter = CENTRE_JITTER_MM * rng.standard_normal(3)
-    return render(patient, model_grid(patient, scanner, jitter), scanner, protocol, int(rng.integers(1 << 31)))
-
-
-def model_grid(patient: Patient, scanner: Scanner, jitter_mm: np.ndarray) -> Grid:
-    """`MODEL_GRID` along the scanner's own axes (inclined where its gantry tilts), about the brain's centre."""
     frame = np.eye(4)
-    frame[:3, :3] = slice_axes(scanner)
+    frame[:3, :3] = slice_axes(scanner)  # inclined where the scanner's gantry tilts
+    grid = model_grid(patient, frame, jitter).moved(frame)
+    return render(patient, grid, scanner, protocol, int(rng.integers(1 << 31)))
+
+
+def model_grid(patient: Patient, frame: np.ndarray | None = None, offset_mm: np.ndarray | float = 0.0) -> Grid:
+    """`MODEL_GRID` about the brain's centre, in whole slabs; its affine leads to ``frame``.
+
+    ``frame`` (4x4, rigid) takes that frame's coordinates to RAS mm of the head's frame; None: the head's own.
+    ``offset_mm`` moves the centre along the frame's axes.
+    """
     low, high = brain_extent(patient, frame)
     slabs = max(1, int(np.ceil((high[2] - low[2]) / MODEL_GRID.slab_mm)))
     step = np.array([MODEL_GRID.spacing_mm, MODEL_GRID.spacing_mm, MODEL_GRID.slab_mm])
     shape = (MODEL_GRID.size, MODEL_GRID.size, slabs)
-    along = np.diag([*step, 1.0])
-    along[:3, 3] = (low + high) / 2 + jitter_mm - step * (np.array(shape) - 1) / 2
-    return Grid(shape, frame @ along, MODEL_GRID.slab_mm)
+    affine = np.diag([*step, 1.0])
+    affine[:3, 3] = (low + high) / 2 + offset_mm - step * (np.array(shape) - 1) / 2
+    return Grid(shape, affine, MODEL_GRID.slab_mm)

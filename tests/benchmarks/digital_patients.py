@@ -33,7 +33,7 @@ def measure(plan: Plan) -> list[Figure]:
     figures = [Figure(ROW, "for training, in memory", _seconds(lambda: render_on_model_grid(next(seeds)), plan), "s",
                       plan.repeats, note="NCCT, CTP in memory, measured maps, on the model grid")]  # fmt: skip
     patient = draw_patient(next(seeds))
-    grid = model_grid(patient, scanner, np.zeros(3))
+    grid = model_grid(patient)
     parts = {
         "of it: fields": lambda: scene_of(draw_patient(next(seeds))),
         "of it: NCCT": lambda: render_ncct(scene_of(patient), grid, scanner, 1),

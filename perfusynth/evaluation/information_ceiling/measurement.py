@@ -23,11 +23,11 @@ from perfusynth.phantom.arteries.tree import tree_of
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
 from perfusynth.phantom.ct.traits import BLOOD_HU, CSF_HU, GREY_MINUS_WHITE_HU, WHITE_HU
-from perfusynth.phantom.grid import Grid, Planes, brain_extent, planes_of
+from perfusynth.phantom.grid import Grid, Planes, planes_of
 from perfusynth.phantom.head.pose import HEAD_CENTRE
 from perfusynth.phantom.lattice import BRAIN, sample, stream
 from perfusynth.phantom.patient import Patient
-from perfusynth.phantom.render import MODEL_GRID
+from perfusynth.phantom.render import MODEL_GRID, model_grid
 from perfusynth.phantom.scene import Scene, scene_of
 
 #: Voxels with at most this share of CSF count as tissue [d].
@@ -64,22 +64,12 @@ class Measured:
     gain: np.ndarray
 
 
-def observer_grid(patient: Patient) -> Grid:
-    """The model grid about the patient's brain, in the head's frame."""
-    low, high = brain_extent(patient)
-    step = np.array([MODEL_GRID.spacing_mm, MODEL_GRID.spacing_mm, MODEL_GRID.slab_mm])
-    shape = (MODEL_GRID.size, MODEL_GRID.size, int(np.ceil((high[2] - low[2]) / MODEL_GRID.slab_mm)))
-    affine = np.diag([*step, 1.0])
-    affine[:3, 3] = (low + high) / 2 - step * (np.array(shape) - 1) / 2
-    return Grid(shape, affine, MODEL_GRID.slab_mm)
-
-
 def measure(patient: Patient) -> Measured:
     """Render the patient's NCCT by one of the training scanners and measure the summaries in it (about 1.5 s)."""
     rng = stream(patient.seed, "information ceiling")
     training = sorted(name for name, scanner in SCANNERS.items() if scanner.training)
     scanner = SCANNERS[training[int(rng.integers(len(training)))]]
-    scene, grid = scene_of(patient), observer_grid(patient)
+    scene, grid = scene_of(patient), model_grid(patient)
     ncct, brain = render_ncct(scene, grid, scanner, int(rng.integers(1 << 31)))
     tissue, whole = (_RegionMeans() for _ in range(2))
     found = []

@@ -23,7 +23,7 @@ OBSERVER_FILE = "ncct_observer.npz"
 
 @dataclass(frozen=True, eq=False)
 class SignReader:
-    """Tells of a patient whether a 5 mm NCCT shows the clot, and the infarct: beyond the cuts of 95 % specificity."""
+    """Tells of a patient whether an NCCT of 5 mm slabs shows clot and infarct: beyond cuts of 95 % specificity."""
 
     observer: Observer
     cuts: SignCuts

@@ -37,7 +37,7 @@ NAMES = (
     *(f"artery {name}" for name in arteries.piece_names()),
 )
 #: Where each kind lies among them.
-TISSUE, WHOLE = slice(0, REGION_COUNT), slice(REGION_COUNT, 2 * REGION_COUNT)
+TISSUE = slice(0, REGION_COUNT)
 ARTERY = slice(2 * REGION_COUNT, len(NAMES))
 #: Number of each summary's mirror image.
 MIRROR = np.concatenate(

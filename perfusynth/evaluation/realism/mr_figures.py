@@ -27,7 +27,7 @@ def mr_figures(scene: Scene) -> Figures:
     }
     tissue = view.parenchyma & (adc > 0)
     lesion, mirror = view.core & tissue, view.core[::-1] & tissue & ~view.core
-    if min(lesion.sum(), mirror.sum()) * view.voxel_ml < REGION_MINIMUM_ML:
+    if min(lesion.sum(), mirror.sum()) * view.grid.voxel_ml < REGION_MINIMUM_ML:
         return found
     # Scanners even out the coil's sensitivity, and readers compare with what is near.
     dwi, flair = (

@@ -101,7 +101,7 @@ def visibility_figures(scans: Scans) -> Figures:
     found: Figures = {}
     for name, region in regions.items():
         own, mirror = region & tissue, region[::-1] & tissue
-        if min(own.sum(), mirror.sum()) * view.voxel_ml < REGION_MINIMUM_ML:
+        if min(own.sum(), mirror.sum()) * view.grid.voxel_ml < REGION_MINIMUM_ML:
             continue
         # Net water uptake as it is defined: relative loss of HU against the same tissue when healthy.
         found[f"{name}_nwu_percent"] = float(100 * (1 - scans.ill[own].mean() / scans.twin[own].mean()))

@@ -44,10 +44,10 @@ def perfusion_figures(view: View) -> Figures:
     healthy = away & brain
     found: Figures = {
         "tmax6_ml": regions.hypoperfusion_ml,
-        "tmax6_true_ml": float((true6 & brain).sum() * view.voxel_ml),
+        "tmax6_true_ml": float((true6 & brain).sum() * view.grid.voxel_ml),
         "hir": regions.hir if ill else None,
         "hir_true": float(true10.sum() / true6.sum()) if ill and true6.any() else None,
-        "artefact_tmax6_ml": float((regions.hypoperfusion & healthy).sum() * view.voxel_ml),
+        "artefact_tmax6_ml": float((regions.hypoperfusion & healthy).sum() * view.grid.voxel_ml),
         "normal_tmax_s": float(np.median(maps.tmax[healthy])),
         "white_cbf": float(maps.cbf[healthy & (view.white > WHITE_MIN)].mean()),
         "grey_cbf": float(maps.cbf[healthy & (view.grey > GREY_MIN)].mean()),
@@ -60,7 +60,7 @@ def perfusion_figures(view: View) -> Figures:
 
 def _core_figures(view: View, maps: MeasuredMaps, regions: Regions) -> Figures:
     """The DWI core against measured flow; volumes pooled later over patients are kept as mL."""
-    ml = view.voxel_ml
+    ml = view.grid.voxel_ml
     core, low_flow, deficit = view.core & maps.valid, regions.core, regions.hypoperfusion
     found: Figures = {
         "core_ml": float(view.core.sum() * ml),

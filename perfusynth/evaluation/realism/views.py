@@ -61,11 +61,6 @@ class View:
     scene: Scene
     grid: Grid
 
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel, mL."""
-        return float(abs(np.linalg.det(self.grid.affine[:3, :3]))) / 1000
-
     def field(self, pick: Callable[[Scene], np.ndarray]) -> np.ndarray:
         """``pick(scene)``, a field of `BRAIN`, on the grid."""
         return on_grid(self.scene, self.grid, pick(self.scene))

@@ -22,8 +22,7 @@ VOLUME_DIGITS = 3
 
 def ml(mask: np.ndarray, grid: Grid) -> float:
     """Volume of a mask, mL."""
-    voxel_ml = float(abs(np.linalg.det(grid.affine[:3, :3]))) / 1000
-    return round(float(np.count_nonzero(mask)) * voxel_ml, VOLUME_DIGITS)
+    return round(float(np.count_nonzero(mask)) * grid.voxel_ml, VOLUME_DIGITS)
 
 
 def tmax_volumes_ml(tmax: np.ndarray, grid: Grid) -> dict[str, float]:

@@ -11,10 +11,10 @@ from perfusynth.phantom.case.modalities import MODALITIES, Frame
 from perfusynth.phantom.ct.grids import native_grid
 from perfusynth.phantom.ct.scanners import CTA_PROTOCOL, Scanner
 from perfusynth.phantom.ctp.protocols import Protocol, native_ctp_grid
-from perfusynth.phantom.grid import Grid, brain_extent
+from perfusynth.phantom.grid import Grid
 from perfusynth.phantom.mr.images import native_mr_grid
 from perfusynth.phantom.patient import Patient
-from perfusynth.phantom.render import MODEL_GRID
+from perfusynth.phantom.render import model_grid
 
 #: Voxels that a grid may have along an axis.
 AXIS_LIMITS = (4, 1024)
@@ -116,29 +116,10 @@ def grids_of(
                 found[name] = place(choice)
             elif choice == "model":
                 frame = MODALITIES[name].frame
-                found[name] = PlacedGrid(_model_grid(patient, None if frame == "fixed" else to_head), frame)
+                found[name] = PlacedGrid(model_grid(patient, None if frame == "fixed" else to_head), frame)
             else:
                 size, own = _size(choice), native(name)
-                found[name] = own if size is None else PlacedGrid(_resized(own.grid, size), own.frame)
+                found[name] = own if size is None else PlacedGrid(own.grid.resized(size), own.frame)
         return found[name]
 
     return {name: place(name) for name in MODALITIES}
-
-
-def _model_grid(patient: Patient, frame_to_head: np.ndarray | None) -> Grid:
-    """The models' grid, centred on the brain, in whole slabs."""
-    low, high = brain_extent(patient, frame_to_head)
-    step = np.array([MODEL_GRID.spacing_mm, MODEL_GRID.spacing_mm, MODEL_GRID.slab_mm])
-    shape = (MODEL_GRID.size, MODEL_GRID.size, int(np.ceil((high[2] - low[2]) / MODEL_GRID.slab_mm)))
-    affine = np.diag([*step, 1.0])
-    affine[:3, 3] = (low + high) / 2 - step * (np.array(shape) - 1) / 2
-    return Grid(shape, affine, MODEL_GRID.slab_mm)
-
-
-def _resized(grid: Grid, shape: tuple[int, int, int]) -> Grid:
-    """So many voxels over the same field of view; slabs are as thick as their distance."""
-    ratio = np.array(grid.shape) / np.array(shape)
-    affine = grid.affine.copy()
-    affine[:3, :3] = grid.affine[:3, :3] * ratio
-    affine[:3, 3] += grid.affine[:3, :3] @ ((ratio - 1) / 2)
-    return Grid(shape, affine, float(grid.slab_mm * ratio[2]))

@@ -24,6 +24,8 @@ FIELDS: dict[str, str] = {
 }
 #: Share of a voxel that must be brain for truth to be told there.
 BRAIN_SHARE = 0.5
+#: Share of a voxel that must be infarcted for it to count as core.
+CORE_SHARE = 0.5
 
 
 def on_lattice(scene: Scene) -> dict[str, np.ndarray]:
@@ -69,4 +71,4 @@ def write_truth(folder: Path, scene: Scene, grid: Grid, own: Grid) -> dict[str, 
     found = on_grid(scene, grid, on_lattice(scene))
     for name, values in found.items():
         write_volume(folder / f"{name}.nii.gz", values, own, np.float32, f"truth, {FIELDS[name]}")
-    return tmax_volumes_ml(found["tmax_expected"], grid) | {"core": ml(found["core"] > BRAIN_SHARE, grid)}
+    return tmax_volumes_ml(found["tmax_expected"], grid) | {"core": ml(found["core"] > CORE_SHARE, grid)}

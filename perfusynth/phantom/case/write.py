@@ -32,8 +32,6 @@ from perfusynth.volumes.volume import Volume
 
 #: Says that a folder without ``case.json`` is one whose making was stopped.
 UNFINISHED = ".unfinished-phantom-case"
-#: Share of a voxel that must be infarcted for ``core``.
-CORE_SHARE = 0.5
 
 
 def write_case(
@@ -223,8 +221,8 @@ class _Case:
     def _write_core(self, name: str) -> None:
         self._measured = None  # the maps are done with
         share = truth.on_grid(self.scene, self._in_head(name), {"core": self.scene.haemodynamics.core})["core"]
-        self._save(name, share > CORE_SHARE)
-        self.volumes_ml["core"] = ml(share > CORE_SHARE, self.grids[name].grid)
+        self._save(name, share > truth.CORE_SHARE)
+        self.volumes_ml["core"] = ml(share > truth.CORE_SHARE, self.grids[name].grid)
 
     def _write_dwi(self, name: str) -> None:
         self._save(name, render_dwi(self.scene, self._in_head(name), self.seed))

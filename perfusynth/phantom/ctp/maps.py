@@ -73,11 +73,7 @@ def curve_table(circulation: CirculationTraits, protocol: Protocol) -> TissueCur
 def working_grid(grid: Grid) -> Grid:
     """A grid over the same field of view with in-plane voxels of about `WORKING_MM`; the same slabs."""
     shape = [max(2, round(n * s / WORKING_MM)) for n, s in zip(grid.shape[:2], grid.spacing[:2], strict=True)]
-    ratio = np.array([grid.shape[0] / shape[0], grid.shape[1] / shape[1], 1.0])
-    affine = grid.affine.copy()
-    affine[:3, :3] = grid.affine[:3, :3] * ratio
-    affine[:3, 3] += grid.affine[:3, :3] @ ((ratio - 1) / 2)
-    return Grid((shape[0], shape[1], grid.shape[2]), affine, grid.slab_mm)
+    return grid.resized((shape[0], shape[1], grid.shape[2]))
 
 
 def _plane_curves(scene: Scene, planes: Planes, table: TissueCurves) -> np.ndarray:
