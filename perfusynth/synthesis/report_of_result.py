@@ -8,7 +8,7 @@ import numpy as np
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.regions import RegionSettings, measure_regions
 from perfusynth.readers.read import read_scan
-from perfusynth.synthesis.report import write_report
+from perfusynth.report import write_report
 from perfusynth.volumes.brain import Midplane
 from perfusynth.volumes.nifti import read_nifti
 

@@ -10,8 +10,8 @@ import numpy as np
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.regions import measure_regions
 from perfusynth.readers.read import read_scan
+from perfusynth.report import write_report
 from perfusynth.synthesis.pipeline import Pipeline
-from perfusynth.synthesis.report import write_report
 from perfusynth.volumes.head_check import check_anatomy, check_image
 from perfusynth.volumes.midplane import find_midplane
 from perfusynth.volumes.nifti import read_nifti

@@ -9,9 +9,9 @@ from perfusynth import atomic
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.regions import Regions
-from perfusynth.synthesis.report.mosaic import draw_mosaic, with_banner
-from perfusynth.synthesis.report.page import png_bytes, render_page
-from perfusynth.synthesis.report.picture import render_report
+from perfusynth.report.mosaic import draw_mosaic, with_banner
+from perfusynth.report.page import png_bytes, render_page
+from perfusynth.report.picture import render_report
 from perfusynth.volumes.volume import Volume
 
 

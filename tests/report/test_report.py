@@ -13,10 +13,10 @@ from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
 from perfusynth.perfusion.region_blocks import region_blocks
 from perfusynth.perfusion.regions import Regions, measure_regions
-from perfusynth.synthesis.report import canvas as ink
-from perfusynth.synthesis.report import render_mosaic, write_report
-from perfusynth.synthesis.report.mosaic import draw_mosaic
-from perfusynth.synthesis.report.slices import choose_slabs, choose_view
+from perfusynth.report import canvas as ink
+from perfusynth.report import render_mosaic, write_report
+from perfusynth.report.mosaic import draw_mosaic
+from perfusynth.report.slices import choose_slabs, choose_view
 from perfusynth.volumes.brain import Midplane
 from perfusynth.volumes.volume import Volume
 

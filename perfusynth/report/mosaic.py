@@ -8,8 +8,8 @@ from PIL import Image
 
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay, colour_table, colourise
 from perfusynth.perfusion.regions import Regions
-from perfusynth.synthesis.report.canvas import BACKGROUND, CORE, DIM, HYPOPERFUSION, TEXT, Canvas, Colour, banner
-from perfusynth.synthesis.report.slices import AxialView, choose_view, outline
+from perfusynth.report.canvas import BACKGROUND, CORE, DIM, HYPOPERFUSION, TEXT, Canvas, Colour, banner
+from perfusynth.report.slices import AxialView, choose_view, outline
 from perfusynth.volumes.volume import Volume
 
 #: NCCT display window for stroke: width and level, HU.

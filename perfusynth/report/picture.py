@@ -3,8 +3,8 @@
 from PIL import Image
 
 from perfusynth.perfusion.measurements import Measurements
-from perfusynth.synthesis.report import facts
-from perfusynth.synthesis.report.canvas import (
+from perfusynth.report import facts
+from perfusynth.report.canvas import (
     CORE,
     DIM,
     HYPOPERFUSION,

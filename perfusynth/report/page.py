@@ -7,8 +7,8 @@ from html import escape
 from PIL import Image
 
 from perfusynth.perfusion.measurements import Measurements
-from perfusynth.synthesis.report import facts
-from perfusynth.synthesis.report.page_style import STYLE
+from perfusynth.report import facts
+from perfusynth.report.page_style import STYLE
 
 #: The browser itself refuses scripts, forms and anything that would be loaded from elsewhere.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"

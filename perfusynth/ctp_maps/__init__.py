@@ -1,0 +1,1 @@
+"""Maps out of a CT perfusion series: read, check, mend motion, choose arteries, deconvolve, mask, report."""

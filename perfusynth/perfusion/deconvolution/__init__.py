@@ -1,0 +1,1 @@
+"""Deconvolution of tissue curves by an arterial input: block-circulant, oscillation-limited and standard SVD."""

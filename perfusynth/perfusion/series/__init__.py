@@ -1,0 +1,1 @@
+"""From a perfusion series in HU to curves: even times, baseline, arteries and veins, what is tissue."""

@@ -1,0 +1,1 @@
+"""Rigid registration: frames of a perfusion series with each other."""
