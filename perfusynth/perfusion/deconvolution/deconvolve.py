@@ -1,0 +1,101 @@
+"""Perfusion maps from time curves of many voxels: in chunks, on the CPU's cores or a GPU."""
+
+import numpy as np
+import torch
+
+from perfusynth.perfusion.deconvolution.inverse import inverse_of, lags_of
+from perfusynth.perfusion.deconvolution.oscillation import OscillationLimited
+from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
+from perfusynth.progress import OnProgress, ignore_progress
+
+#: Voxels that are deconvolved at a time: about 40 MB of curves and residue functions.
+CHUNK_VOXELS = 65_536
+#: Flow below which a mean transit time is not told, mL/100 g/min: it would be a ratio of noise.
+FLOW_FOR_MTT = 1e-6
+
+
+def deconvolve(
+    curves: np.ndarray,
+    aif: np.ndarray,
+    dt_s: float,
+    settings: DeconvolutionSettings | None = None,
+    *,
+    device: str = "cpu",
+    chunk_voxels: int = CHUNK_VOXELS,
+    on_progress: OnProgress = ignore_progress,
+) -> dict[str, np.ndarray]:
+    """Maps of many voxels.
+
+    Parameters
+    ----------
+    curves
+        Enhancement above the baseline, in the unit of ``aif`` (HU), ``(n, frames)``.
+    aif
+        Arterial input, ``(frames,)``.
+    dt_s
+        Frame interval, s; frames are even in time.
+    settings
+        Method and constants; the defaults of `DeconvolutionSettings` when ``None``.
+    device
+        A torch device: ``cpu``, ``cuda``.
+    chunk_voxels
+        Voxels at a time; bounds the memory, changes nothing else.
+    on_progress
+        Told the fraction done after each chunk; may raise `Cancelled`.
+
+    Returns
+    -------
+    float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s].
+
+    CBF is the maximum of the residue function, plain: the truncation lowers it, most where the transit is short (the
+    table in docs/perfusion.md), and nothing is done about that here. CBV is the ratio of areas, which is also the area
+    of the residue function, since the zero frequency is always kept. MTT = 60 CBV / CBF. Tmax is negative in tissue
+    that fills before the artery.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, or the arterial input has no area.
+    """
+    settings = settings or DeconvolutionSettings()
+    aif = np.asarray(aif, dtype=float)
+    if curves.ndim != 2 or aif.shape != (curves.shape[1],) or len(aif) < 3:
+        raise ValueError(f"expected curves (n, frames) and an input of as many frames, got {curves.shape}, {aif.shape}")
+    if not (np.isfinite(aif).all() and aif.sum() > 0 and dt_s > 0):
+        raise ValueError("expected a finite arterial input with a positive area, and a positive frame interval")
+    where = torch.device(device)
+    if settings.method == "osvd":
+        lags = lags_of(len(aif), dt_s, settings)
+        residues_of = OscillationLimited(aif, dt_s, settings.oscillation, lags, where)
+    else:
+        lags, inverse = inverse_of(aif, dt_s, settings)
+        matrix = torch.as_tensor(inverse.T, dtype=torch.float32, device=where)
+
+        def residues_of(chunk: torch.Tensor) -> torch.Tensor:
+            return chunk @ matrix
+
+    names = ("tmax", "cbf", "cbv", "mtt")
+    maps = {name: np.empty(len(curves), dtype=np.float32) for name in names}
+    for start in range(0, len(curves), chunk_voxels):
+        part = slice(start, start + chunk_voxels)
+        chunk = torch.as_tensor(np.ascontiguousarray(curves[part], dtype=np.float32), device=where)
+        height, time = _peak(residues_of(chunk), float(lags[0]), float(lags[1] - lags[0]))
+        cbf = settings.flow_unit * height.clamp_min(0)
+        cbv = settings.volume_unit * (chunk.sum(dim=1) / float(aif.sum())).clamp_min(0)
+        mtt = torch.where(cbf > FLOW_FOR_MTT, 60 * cbv / cbf.clamp_min(FLOW_FOR_MTT), 0)
+        for name, values in zip(names, (time, cbf, cbv, mtt), strict=True):
+            maps[name][part] = values.cpu().numpy()
+        on_progress("deconvolve", min(1.0, (start + chunk_voxels) / len(curves)))
+    return maps
+
+
+def _peak(residues: torch.Tensor, first_s: float, step_s: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Height and lag (s) of the maxima of functions ``(n, lags)``, by a parabola through three samples."""
+    at = residues.argmax(dim=1)
+    middle = at.clamp(1, residues.shape[1] - 2)
+    before, top, after = (residues.gather(1, (middle + step)[:, None])[:, 0] for step in (-1, 0, 1))
+    bend = (before - 2 * top + after).clamp_max(-1e-12)
+    # A maximum at the end of the window has no parabola.
+    shift = torch.where(at == middle, (0.5 * (before - after) / bend).clamp(-0.5, 0.5), 0)
+    height = residues.gather(1, at[:, None])[:, 0] - 0.25 * (before - after) * shift
+    return height, first_s + step_s * (at + shift)
