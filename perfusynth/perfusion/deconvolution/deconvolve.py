@@ -1,9 +1,11 @@
 """Perfusion maps from time curves of many voxels: in chunks, on the CPU's cores or a GPU."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
-from perfusynth.perfusion.deconvolution.inverse import inverse_of, lags_of
+from perfusynth.perfusion.deconvolution.inverse import area_weights, inverse_of, lags_of
 from perfusynth.perfusion.deconvolution.oscillation import OscillationLimited
 from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.progress import OnProgress, ignore_progress
@@ -48,9 +50,9 @@ def deconvolve(
     float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s].
 
     CBF is the maximum of the residue function, plain: the truncation lowers it, most where the transit is short (the
-    table in docs/perfusion.md), and nothing is done about that here. CBV is the ratio of areas, which is also the area
-    of the residue function, since the zero frequency is always kept. MTT = 60 CBV / CBF. Tmax is negative in tissue
-    that fills before the artery.
+    table in docs/perfusion.md), and nothing is done about that here. CBV is the ratio of areas, ends continued, which
+    is also the area of the residue function, since the zero frequency is always kept. MTT = 60 CBV / CBF. Tmax is
+    negative in tissue that fills before the artery.
 
     Raises
     ------
@@ -64,16 +66,9 @@ def deconvolve(
     if not (np.isfinite(aif).all() and aif.sum() > 0 and dt_s > 0):
         raise ValueError("expected a finite arterial input with a positive area, and a positive frame interval")
     where = torch.device(device)
-    if settings.method == "osvd":
-        lags = lags_of(len(aif), dt_s, settings)
-        residues_of = OscillationLimited(aif, dt_s, settings.oscillation, lags, where)
-    else:
-        lags, inverse = inverse_of(aif, dt_s, settings)
-        matrix = torch.as_tensor(inverse.T, dtype=torch.float32, device=where)
-
-        def residues_of(chunk: torch.Tensor) -> torch.Tensor:
-            return chunk @ matrix
-
+    lags, residues_of = _inversion(aif, dt_s, settings, where)
+    area = area_weights(len(aif), dt_s)
+    weights = torch.as_tensor(area / (area @ aif), dtype=torch.float32, device=where)
     names = ("tmax", "cbf", "cbv", "mtt")
     maps = {name: np.empty(len(curves), dtype=np.float32) for name in names}
     for start in range(0, len(curves), chunk_voxels):
@@ -81,12 +76,24 @@ def deconvolve(
         chunk = torch.as_tensor(np.ascontiguousarray(curves[part], dtype=np.float32), device=where)
         height, time = _peak(residues_of(chunk), float(lags[0]), float(lags[1] - lags[0]))
         cbf = settings.flow_unit * height.clamp_min(0)
-        cbv = settings.volume_unit * (chunk.sum(dim=1) / float(aif.sum())).clamp_min(0)
+        cbv = settings.volume_unit * (chunk @ weights).clamp_min(0)
         mtt = torch.where(cbf > FLOW_FOR_MTT, 60 * cbv / cbf.clamp_min(FLOW_FOR_MTT), 0)
         for name, values in zip(names, (time, cbf, cbv, mtt), strict=True):
             maps[name][part] = values.cpu().numpy()
         on_progress("deconvolve", min(1.0, (start + chunk_voxels) / len(curves)))
     return maps
+
+
+def _inversion(
+    aif: np.ndarray, dt_s: float, settings: DeconvolutionSettings, device: torch.device
+) -> tuple[np.ndarray, Callable[[torch.Tensor], torch.Tensor]]:
+    """Lags (s), and what leads from curves ``(n, frames)`` to residue functions times flow ``(n, lags)``, 1/s."""
+    if settings.method == "osvd":
+        lags = lags_of(len(aif), dt_s, settings)
+        return lags, OscillationLimited(aif, dt_s, settings.oscillation, lags, device)
+    lags, inverse = inverse_of(aif, dt_s, settings)
+    matrix = torch.as_tensor(inverse.T, dtype=torch.float32, device=device)
+    return lags, lambda curves: curves @ matrix
 
 
 def _peak(residues: torch.Tensor, first_s: float, step_s: float) -> tuple[torch.Tensor, torch.Tensor]:

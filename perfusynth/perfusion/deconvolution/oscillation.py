@@ -3,11 +3,15 @@
 import numpy as np
 import torch
 
-from perfusynth.perfusion.deconvolution.inverse import circulant_inverse, truncated
+from perfusynth.perfusion.deconvolution.inverse import Circulant
 
 #: Thresholds that are tried, from the least; the last is taken where none is quiet enough (Wu et al. step finely
 #: through 0-95 %; with frames over 60 s these differ by a frequency or two).
-LADDER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.95)
+LADDER = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
+
+#: Distance of the samples between which oscillation is measured, s, whatever the frame interval: the index grows with
+#: it, and 0.035 to 0.1 were found at about this.
+OSCILLATION_STEP_S = 1.0
 
 
 class OscillationLimited:
@@ -27,11 +31,12 @@ class OscillationLimited:
 
     def __init__(self, aif: np.ndarray, dt_s: float, limit: float, lags_s: np.ndarray, device: torch.device):
         self.limit = limit
-        whole = dt_s * np.arange(2 * len(aif))
-        masks = list({kept.tobytes(): kept for kept in (truncated(aif, dt_s, share) for share in LADDER)}.values())
+        whole = np.arange(0, 2 * len(aif) * dt_s, OSCILLATION_STEP_S)
+        circulant = Circulant(aif, dt_s)
+        masks = list({kept.tobytes(): kept for kept in (circulant.above(share) for share in LADDER)}.values())
         self.steps = [
             tuple(
-                torch.as_tensor(circulant_inverse(aif, dt_s, kept, lags), dtype=torch.float32, device=device)
+                torch.as_tensor(circulant.inverse(kept, lags), dtype=torch.float32, device=device)
                 for lags in (whole, lags_s)
             )
             for kept in masks
