@@ -1,48 +1,25 @@
 """``measurements.json``: what was measured, on what, with what; the versioned model behind its published schema."""
 
 import json
-import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from perfusynth import atomic
+from perfusynth.perfusion.deconvolution_block import Deconvolution
+from perfusynth.perfusion.document_types import Block, Ml, Number, Ratio, Seconds, Sha256, Share, Vector
 from perfusynth.perfusion.notices import notices_for
 
-#: Version of the document; the first number changes when a reader of the old one would be misled.
-SCHEMA_VERSION: Literal["1.0"] = "1.0"
+#: Version of the document; the first number changes when a reader of the old one would be misled. 1.1 added the block
+#: ``deconvolution`` and banners on measured maps.
+SCHEMA_VERSION: Literal["1.1"] = "1.1"
 
 Origin = Literal["synthetic", "deconvolved", "vendor", "colour_picture"]
 
 
-def _rounded(digits: int) -> BeforeValidator:
-    def convert(value: Any) -> Any:
-        # numpy scalars become plain floats; what is not a number is left to pydantic's own message.
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            return value
-        return round(number, digits) + 0.0 if math.isfinite(number) else number
-
-    return BeforeValidator(convert)
-
-
-Ml = Annotated[float, _rounded(2), Field(ge=0, description="mL")]
-Ratio = Annotated[float, _rounded(3), Field(ge=0)]
-Share = Annotated[float, _rounded(3), Field(ge=0, le=1)]
-Number = Annotated[float, _rounded(4)]
-Seconds = Annotated[float, _rounded(4), Field(ge=0, description="s")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Vector = tuple[Annotated[float, _rounded(6)], Annotated[float, _rounded(6)], Annotated[float, _rounded(6)]]
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Core(_Block):
+class Core(Block):
     """Core estimate; ``threshold_cbf`` = fraction times ``normal_cbf``, mL/100 g/min."""
 
     ml: Ml
@@ -52,7 +29,7 @@ class Core(_Block):
     method: str
 
 
-class SideOfDeficit(_Block):
+class SideOfDeficit(Block):
     """Where the hypoperfusion lies; ``right_share`` is absent without any."""
 
     side: Literal["right", "left", "bilateral", "none"]
@@ -61,14 +38,14 @@ class SideOfDeficit(_Block):
     right_share: Share | None = None
 
 
-class PlaneRas(_Block):
+class PlaneRas(Block):
     """Plane between the patient's halves, RAS+ mm; the normal points to the patient's right."""
 
     point: Vector
     normal: Vector
 
 
-class Check(_Block):
+class Check(Block):
     """A finding of the input checks (`perfusynth.volumes.findings.Finding`)."""
 
     code: str
@@ -78,14 +55,14 @@ class Check(_Block):
     got: str
 
 
-class OutOfDomain(_Block):
+class OutOfDomain(Block):
     """How far the input lies from what the model has seen; ``score`` is absent where it could not be computed."""
 
     score: Number | None = None
     text: str
 
 
-class Intervals(_Block):
+class Intervals(Block):
     """Calibrated intervals of volumes in mL by threshold, or why they are withheld: one of the two."""
 
     withheld: str | None = None
@@ -99,7 +76,7 @@ class Intervals(_Block):
         return self
 
 
-class ModelUsed(_Block):
+class ModelUsed(Block):
     """The model that made the maps."""
 
     task: str
@@ -110,14 +87,14 @@ class ModelUsed(_Block):
     licence: str | None = None
 
 
-class SoftwareUsed(_Block):
+class SoftwareUsed(Block):
     """The software that ran it."""
 
     name: str = "perfusynth"
     version: str
 
 
-class InputUsed(_Block):
+class InputUsed(Block):
     """The image that the maps were made from; nothing here identifies a patient."""
 
     sha256: Sha256
@@ -125,12 +102,12 @@ class InputUsed(_Block):
     shape: tuple[int, int, int]
     spacing_mm: tuple[Number, Number, Number]
     resampled: bool
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     is_phantom: bool
 
 
-class MapFile(_Block):
-    """A map of the result; ``range`` is what the generator can put out, in ``unit``."""
+class MapFile(Block):
+    """A map of the result; ``range`` is what the generator can put out, or what was measured, in ``unit``."""
 
     name: str
     file: str
@@ -138,10 +115,10 @@ class MapFile(_Block):
     range: tuple[Number, Number]
 
 
-class Measurements(_Block):
+class Measurements(Block):
     """The document. Blocks that a family does not have are absent (``None`` here)."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0", "1.1"] = SCHEMA_VERSION
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     origin: Origin
     notices: list[str]
@@ -156,16 +133,17 @@ class Measurements(_Block):
     brain_ml: Ml | None = None
     brain_method: str | None = Field(None, description="what found the brain, with its version")
     midplane: PlaneRas | None = None
-    checks: list[Check] = []
-    overrides: list[str] = []
+    checks: list[Check] = Field(default_factory=list)
+    overrides: list[str] = Field(default_factory=list)
     out_of_domain: OutOfDomain | None = None
     intervals: Intervals | None = None
     model: ModelUsed | None = None
+    deconvolution: Deconvolution | None = None
     software: SoftwareUsed
     input: InputUsed
-    maps: list[MapFile] = []
+    maps: list[MapFile] = Field(default_factory=list)
     settings: dict[str, JsonValue] | None = Field(None, description="thresholds and clean-up of the regions")
-    timings_s: dict[str, Seconds] = {}
+    timings_s: dict[str, Seconds] = Field(default_factory=dict)
 
     @field_validator("created")
     @classmethod
@@ -188,6 +166,8 @@ class Measurements(_Block):
             raise ValueError(f"expected the notices {missing} on a result of origin {self.origin!r}")
         if self.origin == "synthetic" and (self.model is None or self.validated_on is None):
             raise ValueError("expected model and validated_on on a synthetic result")
+        if self.origin == "deconvolved" and self.deconvolution is None:
+            raise ValueError("expected the block deconvolution on a deconvolved result")
         if self.mismatch_ratio is not None and self.mismatch_ratio_infinite:
             raise ValueError("expected no mismatch_ratio where it is infinite")
         return self

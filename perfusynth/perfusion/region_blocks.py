@@ -13,7 +13,7 @@ def threshold_key(threshold_s: float) -> str:
     return f"{threshold_s:g}"
 
 
-def region_blocks(regions: Regions, midplane: Midplane) -> dict[str, Any]:
+def region_blocks(regions: Regions, midplane: Midplane | None) -> dict[str, Any]:
     """Keyword arguments of `Measurements` that ``regions`` and ``midplane`` determine."""
     core = None
     if regions.core_ml is not None:
@@ -31,9 +31,11 @@ def region_blocks(regions: Regions, midplane: Midplane) -> dict[str, Any]:
         "mismatch_ratio": regions.mismatch_ratio,
         "mismatch_ratio_infinite": regions.mismatch_ratio_infinite,
         "hir": regions.hir,
-        "laterality": asdict(regions.laterality),
+        "laterality": None if regions.laterality is None else asdict(regions.laterality),
         "brain_ml": regions.brain_ml,
-        "midplane": {"point": midplane.point.tolist(), "normal": midplane.normal.tolist()},
+        "midplane": None
+        if midplane is None
+        else {"point": midplane.point.tolist(), "normal": midplane.normal.tolist()},
         "settings": json.loads(json.dumps(asdict(regions.settings))),
     }
 

@@ -108,12 +108,15 @@ class Regions:
         Their volumes.
     core, core_ml, normal_cbf, core_cbf
         Core estimate inside the hypoperfusion; CBF of normal tissue and the cut-off, mL/100 g/min. ``core_ml``,
-        ``normal_cbf`` and ``core_cbf`` are ``None`` (and the core empty) where no normal tissue is left to compare.
+        ``normal_cbf`` and ``core_cbf`` are ``None`` (and the core empty) where there is no CBF map, or no normal tissue
+        left to compare.
     mismatch_ml, mismatch_ratio, mismatch_ratio_infinite
         V(Tmax>6) - V(core) and V(Tmax>6) / V(core); the ratio is ``None`` where the core is 0, and "infinite" where
         there is hypoperfusion besides.
     hir
         V(Tmax>10) / V(Tmax>6); ``None`` without hypoperfusion.
+    laterality
+        ``None`` where no midplane was given.
     """
 
     tmax: Mapping[float, np.ndarray] = field(repr=False)
@@ -126,7 +129,7 @@ class Regions:
     mismatch_ratio: float | None
     mismatch_ratio_infinite: bool
     hir: float | None
-    laterality: Laterality
+    laterality: Laterality | None
     brain_ml: float
     settings: RegionSettings
 
@@ -142,36 +145,43 @@ class Regions:
 
 
 def measure_regions(
-    tmax: Volume, cbf: Volume, brain: np.ndarray, midplane: Midplane, settings: RegionSettings | None = None
+    tmax: Volume,
+    cbf: Volume | None,
+    brain: np.ndarray,
+    midplane: Midplane | None,
+    settings: RegionSettings | None = None,
 ) -> Regions:
     """Threshold the maps, clean the regions and measure them.
 
     Parameters
     ----------
     tmax, cbf
-        Maps on one grid: s, mL/100 g/min.
+        Maps on one grid: s, mL/100 g/min. Without CBF there is no core and no mismatch.
     brain
         bool array on that grid, the brain where maps exist (intersect it with ``valid`` for limited coverage).
     midplane
-        Between the patient's left and right half of the head.
+        Between the patient's left and right half of the head. Without it no side is named, and none can be the
+        core's reference.
     settings
         Thresholds and clean-up; the defaults of `RegionSettings` when ``None``.
 
     Raises
     ------
     ValueError
-        The maps and the brain do not share one grid.
+        The maps and the brain do not share one grid, or ``core_reference`` is ``contralateral`` without a midplane.
     """
     settings = settings or RegionSettings()
     brain = np.asarray(brain, dtype=bool)
-    if not (tmax.shape == cbf.shape == brain.shape and np.allclose(tmax.affine, cbf.affine, atol=1e-4)):
-        raise ValueError(f"expected maps and brain on one grid, got {tmax.shape}, {cbf.shape} and {brain.shape}")
+    shapes = [tmax.shape, brain.shape, *([cbf.shape] if cbf else [])]
+    if len(set(shapes)) > 1 or (cbf is not None and not np.allclose(tmax.affine, cbf.affine, atol=1e-4)):
+        raise ValueError(f"expected maps and brain on one grid, got {shapes}")
+    if midplane is None and settings.core_reference == "contralateral":
+        raise ValueError("expected a midplane: the core's reference is the contralateral hemisphere")
 
     box = bounding_box(brain)
     inside = np.ascontiguousarray(brain[box])
-    tmax_s, cbf_flow = tmax.array[box], cbf.array[box]
+    tmax_s = tmax.array[box]
     voxel_ml, spacing = tmax.voxel_ml, tmax.spacing
-    right = midplane.right_of(tmax.shape, tmax.affine)[box]
 
     masks: dict[float, np.ndarray] = {}
     for threshold in settings.tmax_thresholds_s:
@@ -179,13 +189,20 @@ def measure_regions(
         masks[threshold] = clean(raw, inside, spacing, settings.ball_voxels, settings.minimum_ml / voxel_ml)
     volumes = {threshold: np.count_nonzero(mask) * voxel_ml for threshold, mask in masks.items()}
     hypoperfusion = masks[settings.hypoperfusion_s]
-    laterality = _laterality(hypoperfusion, right, voxel_ml, settings.side_share)
+    laterality, normal = None, inside
+    if midplane is not None:
+        right = midplane.right_of(tmax.shape, tmax.affine)[box]
+        laterality = _laterality(hypoperfusion, right, voxel_ml, settings.side_share)
+        if settings.core_reference == "contralateral" and laterality.side != "none":
+            normal = inside & (~right if laterality.right_ml >= laterality.left_ml else right)
+    if settings.core_reference == "normal_tissue":
+        normal = inside & (tmax_s < settings.normal_tmax_s)
 
-    normal_cbf = _normal_cbf(tmax_s, cbf_flow, inside, right, laterality, voxel_ml, settings)
+    normal_cbf = None if cbf is None else _normal_cbf(cbf.array[box][normal], voxel_ml)
     core_cbf = None if normal_cbf is None else settings.core_fraction * normal_cbf
     core, core_ml = np.zeros_like(inside), None
-    if core_cbf is not None:
-        raw = (cbf_flow < core_cbf) & hypoperfusion
+    if cbf is not None and core_cbf is not None:
+        raw = (cbf.array[box] < core_cbf) & hypoperfusion
         core = clean(raw, hypoperfusion, spacing, settings.ball_voxels, settings.core_minimum_ml / voxel_ml)
         core_ml = np.count_nonzero(core) * voxel_ml
 
@@ -217,26 +234,13 @@ def _laterality(mask: np.ndarray, right: np.ndarray, voxel_ml: float, side_share
     return Laterality(side, on_right * voxel_ml, (total - on_right) * voxel_ml, share)
 
 
-def _normal_cbf(
-    tmax_s: np.ndarray,
-    cbf: np.ndarray,
-    inside: np.ndarray,
-    right: np.ndarray,
-    laterality: Laterality,
-    voxel_ml: float,
-    settings: RegionSettings,
-) -> float | None:
-    """Median CBF of the reference tissue; ``None`` where there is too little of it.
+def _normal_cbf(cbf: np.ndarray, voxel_ml: float) -> float | None:
+    """Median CBF of the reference tissue's voxels ``(n,)``; ``None`` where there is too little of it.
 
     Clipping at two percentiles around the median cannot move the median, so that no percentile is computed; the
     test holds this against the literal definition.
     """
-    reference = inside & (cbf > 0)
-    if settings.core_reference == "normal_tissue":
-        reference &= tmax_s < settings.normal_tmax_s
-    elif laterality.side != "none":
-        reference &= ~right if laterality.right_ml >= laterality.left_ml else right
-    values = cbf[reference]
+    values = cbf[cbf > 0]
     if values.size * voxel_ml < NORMAL_TISSUE_MINIMUM_ML:
         return None
     return float(np.median(values))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from perfusynth.perfusion.deconvolution_block import Deconvolution, InputCurve, deconvolution_description
 from perfusynth.perfusion.measurements import Intervals, Measurements, json_schema, schema_text
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC, notices_for, short_notice
 from perfusynth.perfusion.region_blocks import region_blocks
@@ -31,6 +32,28 @@ FIELDS = {
         "resampled": False,
         "is_phantom": False,
     },
+}
+
+DECONVOLUTION = {
+    "method": "csvd",
+    "threshold": np.float32(0.1),
+    "haematocrit_factor": 0.73,
+    "density_g_per_ml": 1.05,
+    "frame_interval_s": 1.5,
+    "frames": 40,
+    "baseline_frames": 4,
+    "aif": {
+        "voxels": np.array([[100, 90, 12], [101, 90, 12]]).tolist(),
+        "positions_ras_mm": [(-32.1, 12.0, 5.0), (-33.0, 12.0, 5.0)],
+        "peak_hu": 231.4,
+        "peak_s": 14.5,
+        "selection": "automatic",
+    },
+    "vof": {"voxels": [(128, 20, 20)], "positions_ras_mm": [(0, -80, 40)], "peak_hu": 410, "selection": "manual"},
+    "partial_volume_factor": 1.62,
+    "smoothing_mm": (2.8, 2.8),
+    "motion": {"largest_mm": 3.21, "largest_deg": 1.4, "corrected_frames": 12, "interpolated_frames": [17]},
+    "notes": ["The bolus was cut off at its end."],
 }
 
 
@@ -63,7 +86,7 @@ def test_a_full_document_survives_file_and_schema(tmp_path):
     assert Measurements.read_json(path) == document
     content = json.loads(path.read_text())
     jsonschema_rs.validator_for(json_schema()).validate(content)
-    assert content["schema_version"] == "1.0"
+    assert content["schema_version"] == "1.1"
     assert content["volumes_ml"].keys() == {"4", "6", "8", "10"}
     assert content["laterality"]["side"] == "left"
     assert content["core"]["method"].startswith("rCBF < 30% of normal tissue")
@@ -141,8 +164,22 @@ def test_the_second_banner_goes_once_the_model_was_validated_on_patients():
     assert notices_for("synthetic", "300 patients of three hospitals") == [SYNTHETIC]
     for doubtful in ("Digital phantoms, version 0.2", "digital phantom", "", None):
         assert notices_for("synthetic", doubtful) == [SYNTHETIC, NOT_VALID_FOR_PATIENTS]
-    assert notices_for("deconvolved") == []
-    assert notices_for("colour_picture") == ["From colours, not quantitative"]
+
+
+@pytest.mark.parametrize("origin", ["deconvolved", "vendor", "colour_picture"])
+def test_measured_maps_are_for_research_only_and_not_called_synthetic(origin):
+    notices = notices_for(origin)
+    assert "research use only" in " ".join(notices).lower()
+    assert "synthetic" not in " ".join(notices).lower()
+    assert ("From colours, not quantitative" in notices) == (origin == "colour_picture")
+    line = short_notice(notices)
+    assert "research use only" in line.lower()
+    assert len(line) <= 79
+    assert line.isascii()
+    fields = FIELDS | {"origin": origin, "model": None, "validated_on": None, "deconvolution": DECONVOLUTION}
+    assert Measurements(**(fields | {"notices": notices})).origin == origin
+    with pytest.raises(ValidationError, match="notices"):
+        Measurements(**(fields | {"notices": []}))
 
 
 def test_the_banner_fits_a_nifti_header():
@@ -159,3 +196,63 @@ def test_intervals_are_given_or_withheld_with_a_reason():
     for wrong in ({}, {"withheld": "x", "level": 0.9, "volumes_ml": {}}, {"volumes_ml": {"6": (1, 2)}}):
         with pytest.raises(ValidationError, match="either"):
             Intervals(**wrong)
+
+
+def test_how_maps_were_deconvolved_survives_file_and_schema(tmp_path):
+    fields = measured() | {
+        "origin": "deconvolved",
+        "notices": notices_for("deconvolved"),
+        "model": None,
+        "validated_on": None,
+        "deconvolution": DECONVOLUTION,
+    }
+    document = Measurements(**fields)
+    document.write_json(tmp_path / "measurements.json")
+    assert Measurements.read_json(tmp_path / "measurements.json") == document
+    content = json.loads(document.as_json())
+    jsonschema_rs.validator_for(json_schema()).validate(content)
+    block = content["deconvolution"]
+    assert block["threshold"] == 0.1
+    assert "oscillation" not in block
+    assert block["aif"]["positions_ras_mm"] == [[-32.1, 12.0, 5.0], [-33.0, 12.0, 5.0]]
+    with pytest.raises(ValidationError, match="deconvolution"):
+        Measurements(**(fields | {"deconvolution": None}))
+    assert Measurements(**(fields | {"deconvolution": {}})).deconvolution == Deconvolution()
+
+
+@pytest.mark.parametrize("wrong", [{"voxels": []}, {"positions_ras_mm": [(0, 0, 0)]}, {"selection": "guessed"}])
+def test_a_curve_without_its_place_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        InputCurve(**(DECONVOLUTION["aif"] | wrong))
+
+
+def test_documents_of_the_first_version_are_still_read():
+    content = json.loads(Measurements(**measured()).as_json()) | {"schema_version": "1.0"}
+    assert Measurements.model_validate(content).schema_version == "1.0"
+
+
+def test_a_maps_own_header_says_how_it_was_made():
+    full = deconvolution_description(Deconvolution(**DECONVOLUTION))
+    assert full == "Deconvolved, research use only; csvd 0.1; kH 0.73; 1.05 g/mL; smoothed 2.8 mm"
+    osvd = Deconvolution(method="osvd", threshold=0.1, oscillation=0.035)
+    assert deconvolution_description(osvd) == "Deconvolved, research use only; osvd 0.035"
+    assert deconvolution_description(Deconvolution()) == "Deconvolved, research use only"
+    long = Deconvolution(**(DECONVOLUTION | {"density_g_per_ml": 1.0467, "smoothing_mm": (2.875, 2.8)}))
+    for line in (full, deconvolution_description(long)):
+        assert len(line) <= 79
+        assert line.isascii()
+    assert deconvolution_description(long).endswith("1.0467 g/mL")
+
+
+def test_maps_without_cbf_or_midplane_leave_their_blocks_out():
+    affine = np.diag([2.0, 2, 2, 1])
+    tmax = np.full((30, 30, 30), 2.0)
+    tmax[3:12, 5:25, 5:25] = 9.0
+    regions = measure_regions(Volume(tmax, affine), None, np.ones(tmax.shape, bool), None)
+    content = json.loads(Measurements(**(region_blocks(regions, None) | FIELDS)).as_json())
+    assert content["volumes_ml"]["6"] == pytest.approx(9 * 20 * 20 * 0.008, rel=0.06)  # corners are rounded off
+    absent = {"core", "mismatch_ml", "mismatch_ratio", "laterality", "midplane"}
+    assert not absent & content.keys()
+    assert content["mismatch_ratio_infinite"] is False
+    with pytest.raises(ValueError, match="midplane"):
+        measure_regions(Volume(tmax, affine), None, tmax > 0, None, RegionSettings(core_reference="contralateral"))
