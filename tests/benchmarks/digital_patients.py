@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
 from perfusynth.phantom.case import write_case
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
-from perfusynth.phantom.ctp.deconvolution import deconvolve
 from perfusynth.phantom.ctp.kinetics import bolus_of, tissue_curves
 from perfusynth.phantom.ctp.maps import measured_maps
 from perfusynth.phantom.ctp.protocols import PROTOCOLS

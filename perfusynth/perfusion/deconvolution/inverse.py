@@ -105,11 +105,14 @@ def area_weights(frames: int, dt_s: float) -> np.ndarray:
 
 
 def retained_basis(aif: np.ndarray, dt_s: float, settings: DeconvolutionSettings) -> np.ndarray:
-    """Orthonormal curves ``(r, frames)`` that span all of a curve that csvd or ssvd uses; r is well below frames.
+    """Orthonormal curves ``(r, frames)`` that span all of a curve that the method uses; r is well below frames.
 
-    The projection of a curve gives the same maps as the curve, and white noise stays white in its coefficients.
+    The projection of a curve gives the same maps as the curve, and white noise stays white in its coefficients. For
+    osvd, which decides on what it uses voxel by voxel, they span everything.
     """
     aif = np.asarray(aif, dtype=float)
+    if settings.method == "osvd":
+        return np.eye(len(aif))
     _, inverse = inverse_of(aif, dt_s, settings)
     area = area_weights(len(aif), dt_s)
     used = np.vstack([inverse / np.linalg.norm(inverse, 2), area / np.linalg.norm(area)])

@@ -12,9 +12,12 @@ from scipy import sparse
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import gammaincc
 
-from perfusynth.phantom.ctp.deconvolution import FLOW_UNIT, deconvolve
+from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
+from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.phantom.ctp.traits import AIF_FWHM_S, AIF_PEAK_HU, CirculationTraits
 
+#: mL/100 g/min of a residue function of 1/s: simulated and measured flow mean the same blood.
+FLOW_UNIT = DeconvolutionSettings().flow_unit
 #: Step of the time axis on which curves are convolved, s.
 FINE_STEP_S = 0.25
 #: Exponent of the gamma variate of the first pass, and its width at half maximum relative to its rise time.

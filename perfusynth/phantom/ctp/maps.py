@@ -5,8 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
+from perfusynth.perfusion.deconvolution.inverse import retained_basis
+from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.phantom.ct.noise import noise_factor
-from perfusynth.phantom.ctp.deconvolution import deconvolve, retained_basis
 from perfusynth.phantom.ctp.kinetics import TissueCurves, bolus_of, tissue_curves
 from perfusynth.phantom.ctp.protocols import Protocol, coverage
 from perfusynth.phantom.ctp.traits import CirculationTraits
@@ -30,6 +32,10 @@ SHOWN_MIN = 0.05
 PATH_POWER_80KV = 1.4
 #: Voxels of the large artery over which the arterial input is averaged [d].
 AIF_VOXELS = 9
+#: How the patients' maps are deconvolved.
+DECONVOLUTION = DeconvolutionSettings()
+#: Limits of Tmax, s, as the patients' maps show it.
+TMAX_LIMITS_S = (0.0, 16.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +157,15 @@ def measured_aif(scene: Scene, protocol: Protocol, noise_seed: int, *, noise: bo
     return aif
 
 
-def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int, *, noise: bool = True) -> MeasuredMaps:
+def measured_maps(
+    scene: Scene,
+    grid: Grid,
+    protocol: Protocol,
+    noise_seed: int,
+    *,
+    noise: bool = True,
+    deconvolution: DeconvolutionSettings = DECONVOLUTION,
+) -> MeasuredMaps:
     """Tmax, CBF, CBV and MTT as deconvolved from a perfusion study of the patient, on ``grid`` (in the head's frame).
 
     Motion is taken as corrected, and large vessels as masked out. ``noise_seed`` seeds all that differs between two
@@ -160,7 +174,7 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     working = working_grid(grid)
     aif = measured_aif(scene, protocol, noise_seed, noise=noise)
     # Curves are carried as their coefficients in what deconvolution retains of them: a third of the frames.
-    basis = retained_basis(aif, protocol.frame_s).astype(np.float32)
+    basis = retained_basis(aif, protocol.frame_s, deconvolution).astype(np.float32)
     table = curve_table(scene.patient.circulation, protocol)
     found = brain_curves(scene, working, TissueCurves(table.table @ basis.T))
     curves = found.curves
@@ -177,10 +191,11 @@ def measured_maps(scene: Scene, grid: Grid, protocol: Protocol, noise_seed: int,
     # Bone and air beyond the brain's edge carry no curve: what is left of the kernel is scaled up.
     share = np.maximum(share, EDGE_SHARE_MIN)
     shown = (found.inside < WORKING_MM) & (csf / share < CSF_MASK_SHARE)
-    values = deconvolve((curves[shown] / share[shown][:, None]) @ basis, aif, protocol.frame_s)
+    values = deconvolve((curves[shown] / share[shown][:, None]) @ basis, aif, protocol.frame_s, deconvolution)
     volumes = np.zeros((6, *shown.shape), dtype=np.float32)
     for k, name in enumerate(("tmax", "cbf", "cbv")):
         volumes[k][shown] = values[name]
+    volumes[0] = np.clip(volumes[0], *TMAX_LIMITS_S)
     volumes[3:] = shown, found.inside, csf / share
     return _on_grid(scene, volumes, found.columns, working, grid, protocol)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import gamma
 
-from perfusynth.phantom.ctp.deconvolution import KH, RHO, deconvolve
+from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
 from perfusynth.phantom.ctp.kinetics import bolus_of, residue, tissue_curves, tmax_offset_s, transported
 from perfusynth.phantom.ctp.traits import draw_circulation
+from tests.perfusion.deconvolution.curves import KH, RHO
 
 FRAMES_S = np.arange(0, 60, 1.5)
 STEP_S = 0.02

@@ -8,7 +8,9 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 from perfusynth.errors import InputError
-from perfusynth.phantom.ctp.deconvolution import deconvolve, retained_basis
+from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
+from perfusynth.perfusion.deconvolution.inverse import retained_basis
+from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.phantom.ctp.frames import render_series
 from perfusynth.phantom.ctp.kinetics import bolus_of
 from perfusynth.phantom.ctp.maps import measured_maps, working_grid
@@ -121,7 +123,7 @@ def test_deconvolved_noise_matches_full_curves(scene, grid):
     """Coefficients of what deconvolution retains give the maps that whole curves would give."""
     times = WIDE.times_s
     aif = bolus_of(scene.patient.circulation, WIDE.duration_s).aif_at(times)
-    basis = retained_basis(aif, WIDE.frame_s)
+    basis = retained_basis(aif, WIDE.frame_s, DeconvolutionSettings())
     assert len(basis) < len(times) / 2
     np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-9)
     curves = np.random.default_rng(0).standard_normal((200, len(times))) + 0.04 * aif
