@@ -1,5 +1,6 @@
 """A DICOM folder to one volume on an even orthogonal grid."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,22 @@ from perfusynth.volumes.volume import Volume
 
 def read_folder(folder: Path, on_progress: OnProgress) -> Loaded:
     """Read the NCCT out of a folder with subfolders; see `perfusynth.readers.dicom_series.choose` for which."""
+    return _load(*images_of_folder(folder), on_progress)
+
+
+def read_single_file(path: Path, on_progress: OnProgress) -> Loaded:
+    """Read one multi-frame file; a single slice out of a folder is refused."""
+    return _load(images_of_file(path), 0, on_progress)
+
+
+def images_of_folder(folder: Path) -> tuple[list[Slice], int]:
+    """Headers of all images in a folder with subfolders, at least one, and how many files were damaged.
+
+    Raises
+    ------
+    InputError
+        Code ``no_images``.
+    """
     slices, damaged = read_headers(folder)
     if not slices:
         raise InputError(
@@ -26,11 +43,17 @@ def read_folder(folder: Path, on_progress: OnProgress) -> Loaded:
             hint="Give the folder that holds the series; a NIfTI or NRRD scan is given as a file.",
             code="no_images",
         )
-    return _load(slices, damaged, on_progress)
+    return slices, damaged
 
 
-def read_single_file(path: Path, on_progress: OnProgress) -> Loaded:
-    """Read one multi-frame file; a single slice out of a folder is refused."""
+def images_of_file(path: Path) -> list[Slice]:
+    """Headers of the frames of one multi-frame file.
+
+    Raises
+    ------
+    InputError
+        Code ``single_slice``: the file holds one image, or none.
+    """
     try:
         slices = slices_of(path)
     except InputError:
@@ -45,20 +68,27 @@ def read_single_file(path: Path, on_progress: OnProgress) -> Loaded:
             hint="Give the folder that this file lies in.",
             code="single_slice",
         )
-    return _load(slices, 0, on_progress)
+    return slices
+
+
+def what_to_tell(slices: Sequence[Slice], damaged: int) -> list[str]:
+    """Notes on the headers of the slices that are read, and on files that could not be."""
+    notes = []
+    if damaged:
+        notes.append(f"{damaged} damaged DICOM {'file was' if damaged == 1 else 'files were'} passed over.")
+    first = slices[0].acquisition
+    if "DERIVED" in first.image_type:
+        notes.append("The series calls itself derived: it may have been processed after the scan.")
+    if first.modality == "CT" and any(s.slope is None or s.intercept is None for s in slices):
+        notes.append("The series has no rescale slope and intercept: its values were taken as HU.")
+    return notes
 
 
 def _load(slices: list[Slice], damaged: int, on_progress: OnProgress) -> Loaded:
     chosen = choose(slices)
     geometry = chosen.geometry
-    notes = list(chosen.notes) + list(geometry.notes)
-    if damaged:
-        notes.append(f"{damaged} damaged DICOM {'file was' if damaged == 1 else 'files were'} passed over.")
+    notes = [*chosen.notes, *geometry.notes, *what_to_tell(geometry.slices, damaged)]
     first = geometry.slices[0].acquisition
-    if "DERIVED" in first.image_type:
-        notes.append("The series calls itself derived: it may have been processed after the scan.")
-    if first.modality == "CT" and any(s.slope is None or s.intercept is None for s in geometry.slices):
-        notes.append("The series has no rescale slope and intercept: its values were taken as HU.")
     pixels = to_c_order(read_pixels(geometry.slices, on_progress))
     native = Volume(pixels, geometry.affine)
     volume = native if geometry.even else _resampled(native, geometry)

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from perfusynth.errors import InputError
+from perfusynth.readers.dicom_times import TIME_TAGS, ImageTimes, times_of
 from perfusynth.volumes.acquisition import Acquisition
 
 #: Most files in a folder: several thin series of one study have 4,000; a whole archive must not be read by mistake.
 MAX_DICOM_FILES = 20_000
-#: Most frames of one multi-frame image; as many slices as a volume may have.
-MAX_FRAMES = 1200
+#: Most frames of one multi-frame image: a perfusion study of 320 slices at 20 times, or 64 at 100.
+MAX_FRAMES = 6400
 #: Bytes of a deflated or odd file in front of "DICM".
 PREAMBLE_BYTES = 132
-#: What is read of each file; neither names nor dates.
+#: What is read of each file: no names; times only to order the frames of a series.
 TAGS = [
+    *TIME_TAGS,
     "SOPClassUID",
     "SOPInstanceUID",
     "StudyInstanceUID",
@@ -74,6 +76,7 @@ class Slice:
     slope: float | None
     intercept: float | None
     acquisition: Acquisition
+    times: ImageTimes = field(default=ImageTimes(), repr=False)
 
 
 def read_headers(folder: Path) -> tuple[list[Slice], int]:
@@ -111,7 +114,7 @@ def slices_of(path: Path) -> list[Slice]:
                 "The multi-frame image has too many frames.",
                 expected=f"at most {MAX_FRAMES} frames",
                 got=f"{len(frames)} frames",
-                hint="Give the non-contrast head CT alone.",
+                hint="Give one series alone.",
                 code="too_large",
             )
         shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
@@ -173,6 +176,7 @@ def _slice(path: Path, dataset: Any, place: Any, frame: int | None) -> Slice:
         slope=_number(place.get("RescaleSlope")),
         intercept=_number(place.get("RescaleIntercept")),
         acquisition=acquisition,
+        times=times_of(lambda keyword: _first(place.get(keyword), dataset.get(keyword))),
     )
 
 
@@ -204,6 +208,10 @@ def _looks_like_dicom(path: Path) -> bool:
         return False
     # Old files have no preamble and start with group 0008 (little or big endian).
     return start[128:] == b"DICM" or start[:2] == b"\x08\x00" or start[:4] == b"\x00\x08\x00\x00"
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
 
 
 def _as_list(value: Any) -> list[Any]:

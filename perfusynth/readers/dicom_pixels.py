@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ def read_pixels(slices: Sequence[Slice], on_progress: OnProgress) -> np.ndarray:
     shape = (slices[0].columns, slices[0].rows, len(slices))
     check_voxel_count(shape)
     result = np.empty(shape[::-1], dtype=np.float32)
+    for k, plane in enumerate(each_plane(slices, on_progress)):
+        result[k] = plane
+    return result.T
+
+
+def each_plane(slices: Sequence[Slice], on_progress: OnProgress) -> Iterator[np.ndarray]:
+    """HU of each slice in turn, float32 (rows, columns), as `read_pixels` has them; the next one overwrites it.
+
+    Slices of one multi-frame file should follow each other: the file is decoded once for them.
+    """
+    plane = np.empty((slices[0].rows, slices[0].columns), dtype=np.float32)
     path: Path | None = None
     dataset, frames = None, None
     for k, image in enumerate(slices):
@@ -58,10 +69,10 @@ def read_pixels(slices: Sequence[Slice], on_progress: OnProgress) -> np.ndarray:
             frames = decoded(dataset)
         assert frames is not None
         stored = frames[image.frame] if image.frame is not None and frames.ndim == 3 else frames
-        if stored.shape != shape[1::-1]:
+        if stored.shape != plane.shape:
             raise _bad_pixels(f"pixels of shape {stored.shape}, {image.rows} x {image.columns} in the header")
-        _rescale(stored, image, dataset, out=result[k])
-    return result.T
+        _rescale(stored, image, dataset, out=plane)
+        yield plane
 
 
 def decoded(dataset: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,9 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class _Aside:
+class Aside:
+    """Images of one series that are not read, and why."""
+
     series: str
     images: int
     code: str
@@ -61,22 +63,15 @@ def choose(slices: Sequence[Slice]) -> Chosen:
         own (``one_position``, ``two_orientations``, ``too_few_slices``, ``slice_gap``, ``missing_position``, ...)
         when there is one kind of fault, else ``no_usable_series``.
     """
-    if len({s.patient for s in slices if s.patient}) > 1:
-        raise InputError(
-            "The images belong to several patients.",
-            expected="one patient's scan",
-            got=f"{len({s.patient for s in slices if s.patient})} patient IDs",
-            hint="Give the folder of one patient.",
-            code="several_patients",
-        )
-    aside: list[_Aside] = []
-    stacks = _stacks(slices, aside)
+    check_one_patient(slices)
+    aside: list[Aside] = []
+    stacks = stacks_of(slices, _fault, aside)
     candidates: list[StackGeometry] = []
     for stack in stacks:
         try:
             candidates.append(geometry_of(stack))
         except UnusableStackError as fault:
-            aside.append(_Aside(_name(stack[0]), len(stack), fault.code, fault.reason))
+            aside.append(Aside(series_name(stack[0]), len(stack), fault.code, fault.reason))
     candidates = _without_reformats(candidates, aside)
     if not candidates:
         raise _nothing_left(aside, stacks)
@@ -85,28 +80,49 @@ def choose(slices: Sequence[Slice]) -> Chosen:
         if other is not best:
             _refuse_half(best, other)
             another = ", of another study" if other.slices[0].study_uid != best.slices[0].study_uid else ""
-            reason = f"a scan too{another}, but {_name(best.slices[0])} was read"
-            aside.append(_Aside(_name(other.slices[0]), len(other.slices), "not_chosen", reason))
+            reason = f"a scan too{another}, but {series_name(best.slices[0])} was read"
+            aside.append(Aside(series_name(other.slices[0]), len(other.slices), "not_chosen", reason))
     notes = [f"Set aside: {item}." for item in aside]
     if aside:
         first = best.slices[0].acquisition
         kernel = f", kernel {first.convolution_kernel}" if first.convolution_kernel else ""
         notes.insert(
             0,
-            f"Read {_name(best.slices[0])}: {len(best.slices)} slices, {best.coverage_mm:.0f} mm{kernel}"
+            f"Read {series_name(best.slices[0])}: {len(best.slices)} slices, {best.coverage_mm:.0f} mm{kernel}"
             + (" (original axial CT with the best cover of the head)." if len(candidates) > 1 else "."),
         )
     return Chosen(best, tuple(notes))
 
 
-def _stacks(slices: Sequence[Slice], aside: list[_Aside]) -> list[list[Slice]]:
-    """Groups of one series, orientation, size and pixel spacing; images that are no slices go to ``aside``."""
+def check_one_patient(slices: Sequence[Slice]) -> None:
+    """Refuse images of several patients.
+
+    Raises
+    ------
+    InputError
+        Code ``several_patients``.
+    """
+    patients = {s.patient for s in slices if s.patient}
+    if len(patients) > 1:
+        raise InputError(
+            "The images belong to several patients.",
+            expected="one patient's scan",
+            got=f"{len(patients)} patient IDs",
+            hint="Give the folder of one patient.",
+            code="several_patients",
+        )
+
+
+def stacks_of(
+    slices: Sequence[Slice], fault_of: Callable[[Slice], tuple[str, str] | None], aside: list[Aside]
+) -> list[list[Slice]]:
+    """Groups of one series, orientation, size and pixel spacing; images with a fault (code, reason) go to ``aside``."""
     faults: Counter[tuple[str, str, str]] = Counter()
     groups: dict[tuple, list[list[Slice]]] = {}
     for image in slices:
-        fault = _fault(image)
+        fault = fault_of(image)
         if fault:
-            faults[(_name(image), *fault)] += 1
+            faults[(series_name(image), *fault)] += 1
             continue
         assert image.pixel_spacing is not None
         spacing = tuple(round(s, 4) for s in image.pixel_spacing)
@@ -117,12 +133,17 @@ def _stacks(slices: Sequence[Slice], aside: list[_Aside]) -> list[list[Slice]]:
                 break
         else:
             alike.append([image])
-    aside += [_Aside(series, count, code, reason) for (series, code, reason), count in faults.items()]
+    aside += [Aside(series, count, code, reason) for (series, code, reason), count in faults.items()]
     return [stack for alike in groups.values() for stack in alike]
 
 
 def _fault(image: Slice) -> tuple[str, str] | None:
-    """Why one image cannot be part of a scan: code and reason."""
+    """Why one image cannot be part of the NCCT: code and reason."""
+    return no_image_fault(image) or _processing_fault(image) or no_place_fault(image)
+
+
+def no_image_fault(image: Slice) -> tuple[str, str] | None:
+    """Why one image is no slice of a scan: code and reason."""
     words = set(image.acquisition.image_type)
     if words & LOCALIZER_WORDS:
         return "localizer", "a localizer"
@@ -134,10 +155,20 @@ def _fault(image: Slice) -> tuple[str, str] | None:
         return "not_a_scan", f"no scan but {image.acquisition.modality}"
     if image.samples != 1:
         return "colour", "a colour picture"
+    return None
+
+
+def _processing_fault(image: Slice) -> tuple[str, str] | None:
+    words = set(image.acquisition.image_type)
     if words & REFORMAT_WORDS:
         return "reformat", "a reformat or projection, not the scanned slices"
     if image.acquisition.image_type[:2] == ("DERIVED", "SECONDARY"):
         return "derived", "derived from other images"
+    return None
+
+
+def no_place_fault(image: Slice) -> tuple[str, str] | None:
+    """Why the place of one image in the patient is unknown: code and reason."""
     if image.position is None or image.orientation is None:
         return "missing_position", "it does not say where it lies (image position or orientation is missing)"
     if image.pixel_spacing is None or min(image.pixel_spacing) <= 0:
@@ -145,14 +176,14 @@ def _fault(image: Slice) -> tuple[str, str] | None:
     return None
 
 
-def _without_reformats(candidates: list[StackGeometry], aside: list[_Aside]) -> list[StackGeometry]:
+def _without_reformats(candidates: list[StackGeometry], aside: list[Aside]) -> list[StackGeometry]:
     """Derived stacks go aside while an original one of the same kind of scan is left."""
     originals = [c for c in candidates if "DERIVED" not in c.slices[0].acquisition.image_type]
     if not originals:
         return candidates
     for other in candidates:
         if other not in originals:
-            aside.append(_Aside(_name(other.slices[0]), len(other.slices), "derived", "derived from other images"))
+            aside.append(Aside(series_name(other.slices[0]), len(other.slices), "derived", "derived from other images"))
     return originals
 
 
@@ -196,7 +227,7 @@ def _refuse_half(best: StackGeometry, other: StackGeometry) -> None:
         )
 
 
-def _nothing_left(aside: list[_Aside], stacks: list[list[Slice]]) -> InputError:
+def _nothing_left(aside: list[Aside], stacks: list[list[Slice]]) -> InputError:
     codes = {item.code for item in aside}
     code = codes.pop() if len(codes) == 1 else "no_usable_series"
     per_series = Counter(stack[0].series_uid for stack in stacks)
@@ -214,6 +245,6 @@ def _nothing_left(aside: list[_Aside], stacks: list[list[Slice]]) -> InputError:
     )
 
 
-def _name(image: Slice) -> str:
+def series_name(image: Slice) -> str:
     """A series by its number: descriptions can hold names."""
     return f"series {image.series_number}" if image.series_number is not None else "a series without number"

@@ -72,7 +72,7 @@ def _load(path: Path, on_progress: OnProgress) -> tuple[Kind, Loaded]:
         from perfusynth.readers.dicom import read_folder
 
         return "dicom", read_folder(path, on_progress)
-    match _content_of(path):
+    match content_of(path):
         case "nifti":
             return "nifti", _load_nifti(path)
         case "nrrd":
@@ -98,7 +98,7 @@ def _load(path: Path, on_progress: OnProgress) -> tuple[Kind, Loaded]:
     )
 
 
-def _content_of(path: Path) -> Literal["nifti", "nrrd", "zip", "dicom", "unknown"]:
+def content_of(path: Path) -> Literal["nifti", "nrrd", "zip", "dicom", "unknown"]:
     """What the first bytes say; raises `InputError` for a missing or empty file."""
     if not path.is_file() or path.stat().st_size == 0:
         missing = not path.is_file()

@@ -1,13 +1,12 @@
 """NIfTI files: read with every doubt refused, written quickly and on exactly the grid they came with."""
 
-import gzip
 import math
 import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,16 +16,11 @@ from perfusynth.atomic import write_bytes
 from perfusynth.errors import InputError
 from perfusynth.volumes.limits import check_voxel_count
 from perfusynth.volumes.memory_order import to_c_order, to_fortran_order
+from perfusynth.volumes.nifti_stored import affine_of, not_finite, read_stored, sizes_of, slope_and_intercept
 from perfusynth.volumes.volume import Volume
 
-#: Deflate cannot pack better than this (zlib's technical note: 1032:1), so that a header which claims more is false.
-MAX_DEFLATE_RATIO = 1032
-#: Most bytes between header and voxels (NIfTI extensions; a DICOM header kept as one has some 10 kB).
-MAX_EXTENSION_BYTES = 64 * 2**20
 #: Largest distance (mm) between the places where sform and qform put a corner that is not worth telling.
 FORM_TOLERANCE_MM = 0.1
-#: Value types that hold an image of scalars.
-SCALAR_KINDS = "iuf"
 #: zlib's run-length strategy: on maps, which are mostly zero, it packs as well as level 1 does in half the time.
 GZIP_LEVEL, GZIP_STRATEGY = 1, zlib.Z_RLE
 #: A gzip member (RFC 1952) without name and time, so that equal volumes give equal bytes.
@@ -49,28 +43,8 @@ def read_nifti(path: Path) -> Volume:
         The file is missing, empty, cut off, no NIfTI, too large (checked before its voxels are read), of a type that
         is no scalar, has several frames, NaN or infinity, or no position in the patient.
     """
-    raw_size = _size_of(path)
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        stream = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
-        try:
-            header = _read_header(stream)
-            shape, dtype = _shape(header), _scalar_type(header)
-            wanted = math.prod(shape) * dtype.itemsize
-            offset = _voxel_offset(header)
-            if offset + wanted > raw_size * (MAX_DEFLATE_RATIO if packed else 1):
-                raise _truncated(wanted, f"a file of {raw_size} bytes")
-            stream.seek(offset)
-            content = stream.read(wanted)
-            if len(content) == wanted:
-                stream.read(1)  # reaches the end of a gzip file, where its checksum is compared
-        except (EOFError, zlib.error, OSError) as fault:
-            raise _truncated(None, "a damaged gzip stream" if packed else type(fault).__name__) from None
-    if len(content) != wanted:
-        raise _truncated(wanted, f"{len(content)} bytes")
-    stored = np.frombuffer(content, dtype=dtype).reshape(shape, order="F")
-    return Volume(_scaled(stored, header), _affine(header), header)
+    header, stored = read_stored(path, _shape)
+    return Volume(_scaled(stored, header), affine_of(header), header)
 
 
 def write_nifti(
@@ -168,58 +142,8 @@ def check_left_right(header: nib.Nifti1Header) -> None:
         )
 
 
-def _size_of(path: Path) -> int:
-    size = path.stat().st_size if path.is_file() else None
-    if not size:
-        raise InputError(
-            "There is no image in this file.",
-            expected="a NIfTI file",
-            got="no file at this path" if size is None else "an empty file",
-            hint="Check the path, or export the scan again.",
-            code="file_missing" if size is None else "empty_file",
-        )
-    return size
-
-
-def _read_header(stream: IO[bytes]) -> nib.Nifti1Header:
-    block = stream.read(nib.Nifti2Header.sizeof_hdr)
-    for kind in (nib.Nifti1Header, nib.Nifti2Header):
-        start = block[: kind.sizeof_hdr]
-        if len(start) == kind.sizeof_hdr and kind.may_contain_header(start):
-            header = kind(start, check=False)
-            if bytes(header["magic"].tobytes()).rstrip(b"\0") == kind.single_magic:
-                return header
-            raise _not_nifti("a header without its voxels (.hdr and .img)", "Save the pair as one .nii or .nii.gz.")
-    raise _not_nifti("a file without a NIfTI header", "Give a .nii or .nii.gz file, an NRRD file or a DICOM folder.")
-
-
-def _not_nifti(got: str, hint: str) -> InputError:
-    return InputError(
-        "This is not a NIfTI volume.", expected="a NIfTI-1 or NIfTI-2 file", got=got, hint=hint, code="not_nifti"
-    )
-
-
-def _truncated(wanted: int | None, got: str) -> InputError:
-    return InputError(
-        "The file is damaged or cut off.",
-        expected="a complete image" if wanted is None else f"{wanted} bytes of voxels, as its header says",
-        got=got,
-        hint="Copy or export the scan again.",
-        code="truncated_file",
-    )
-
-
 def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
-    dims = [int(n) for n in header["dim"]]
-    sizes = dims[1 : dims[0] + 1] if 1 <= dims[0] <= 7 else []
-    if len(sizes) < 3 or min(sizes) < 1:
-        raise InputError(
-            "The image is not a 3-D volume.",
-            expected="three dimensions of at least one voxel each",
-            got=f"dimensions {sizes or dims[0]}",
-            hint="Give the whole scan as one 3-D volume.",
-            code="not_3d",
-        )
+    sizes = sizes_of(header)
     if math.prod(sizes[3:]) != 1:
         raise InputError(
             "The file holds several volumes.",
@@ -232,34 +156,8 @@ def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _scalar_type(header: nib.Nifti1Header) -> np.dtype:
-    try:
-        dtype = header.get_data_dtype()
-    except (nib.spatialimages.HeaderDataError, KeyError):
-        dtype = None
-    if dtype is None or dtype.kind not in SCALAR_KINDS or dtype.itemsize > 8:
-        raise InputError(
-            "The voxels are not plain numbers.",
-            expected="integer or float voxels (up to 64 bits)",
-            got=f"NIfTI data type {int(header['datatype'])}" + (f" ({dtype})" if dtype is not None else ""),
-            hint="Save the scan as int16 or float32; colour and complex images cannot be used.",
-            code="unsupported_type",
-        )
-    return dtype
-
-
-def _voxel_offset(header: nib.Nifti1Header) -> int:
-    offset = float(header["vox_offset"])
-    if not np.isfinite(offset) or offset > MAX_EXTENSION_BYTES:
-        raise _truncated(None, f"a header that puts its voxels at byte {offset:.0f}")
-    return max(int(offset), header.single_vox_offset)
-
-
 def _scaled(stored: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
-    try:
-        slope, intercept = header.get_slope_inter()
-    except nib.spatialimages.HeaderDataError:
-        slope, intercept = np.nan, np.nan
+    slope, intercept = slope_and_intercept(header)
     # int16 and smaller are exact in float32; wider types are scaled in float64 first.
     exact = slope is None or (stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -269,39 +167,14 @@ def _scaled(stored: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
             np.add(values, values.dtype.type(intercept), out=values)
         values = values.astype(np.float32, copy=False)
     if not np.isfinite(values).all():
-        raise InputError(
-            "The image contains values that are no numbers.",
-            expected="finite voxel values",
-            got=f"{int((~np.isfinite(values)).sum())} voxels with NaN or infinity",
-            hint="Export the scan again, with a number for air outside the field of view.",
-            code="not_finite",
-        )
+        raise not_finite(int((~np.isfinite(values)).sum()))
     return values
-
-
-def _affine(header: nib.Nifti1Header) -> np.ndarray:
-    if not (int(header["sform_code"]) or int(header["qform_code"])):
-        raise InputError(
-            "The image does not say where it lies in the patient, so that left and right are unknown.",
-            expected="a NIfTI header with sform or qform",
-            got="sform_code 0 and qform_code 0",
-            hint="Convert the scan from DICOM again, with a converter that keeps the orientation.",
-            code="no_orientation",
-        )
-    try:
-        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
-    except (nib.spatialimages.HeaderDataError, ValueError):
-        affine = np.full((4, 4), np.nan)  # refused by Volume with the code bad_affine
-    unit = header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):
-        affine[:3] *= {"meter": 1e3, "micron": 1e-3}[unit]
-    return affine
 
 
 def _header_for(volume: Volume, source: nib.Nifti1Header | None) -> nib.Nifti1Header:
     """A header with ``volume``'s shape that puts it where its affine says; a copy of ``source`` when that agrees."""
     placed = source is not None and (int(source["sform_code"]) or int(source["qform_code"]))
-    if source is not None and placed and np.array_equal(_affine(source), volume.affine):
+    if source is not None and placed and np.array_equal(affine_of(source), volume.affine):
         header = source.as_byteswapped("<")
         header.set_data_shape(volume.shape)
         # What described the old voxels, or may carry a name.
