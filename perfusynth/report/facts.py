@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfusynth.perfusion.measurements import Measurements
+from perfusynth.report import deconvolution_facts
 
 TITLES = {
     "synthetic": "Synthetic perfusion maps from a plain head CT",
@@ -56,7 +57,9 @@ def headline(measurements: Measurements) -> list[Figure]:
     if m.core is not None:
         figures.append(Figure("Core estimate", ml(m.core.ml), f"rCBF < {m.core.threshold_fraction:.0%}"))
     elif m.volumes_ml is not None:
-        figures.append(Figure("Core estimate", "not measured", "too little normal tissue to compare with"))
+        without = m.maps and "cbf" not in {entry.name for entry in m.maps}
+        why = "there is no CBF map" if without else "too little normal tissue to compare with"
+        figures.append(Figure("Core estimate", "not measured", why))
     if m.mismatch_ml is not None:
         figures.append(Figure("Mismatch volume", ml(m.mismatch_ml), f"Tmax > {threshold} s minus core"))
         figures.append(Figure("Mismatch ratio", _ratio(m), f"Tmax > {threshold} s / core"))
@@ -67,6 +70,8 @@ def headline(measurements: Measurements) -> list[Figure]:
         share = m.laterality.right_share
         note = f"nothing above {threshold} s" if share is None else f"right {share:.0%}, left {1 - share:.0%}"
         figures.append(Figure("Side", SIDES[m.laterality.side], note))
+    elif m.volumes_ml is not None:
+        figures.append(Figure("Side", "not measured", "the midplane is not known"))
     return figures
 
 
@@ -89,6 +94,13 @@ def remarks(measurements: Measurements) -> list[Remark]:
     if m.input.resampled:
         result.append(Remark("note", "Resampled", "The CT was not on an even orthogonal grid and has been resampled."))
     result.extend(Remark("note", "Input", note) for note in m.input.notes)
+    if m.origin != "synthetic" and m.input.is_phantom:
+        result.append(Remark("note", "Digital patient", "The series was simulated; the maps are measured on it."))
+    if m.deconvolution is not None:
+        result.extend(Remark("note", "Deconvolution", note) for note in m.deconvolution.notes)
+        moved = m.deconvolution.motion
+        if moved is not None and moved.interpolated_frames:
+            result.append(Remark("warning", "Motion", f"The head moved: {deconvolution_facts.motion(moved)}."))
     if m.out_of_domain is not None:
         score = m.out_of_domain.score
         text = m.out_of_domain.text if score is None else f"{m.out_of_domain.text} (score {score:.2f})"
@@ -102,7 +114,7 @@ def meaning(measurements: Measurements) -> tuple[list[str], list[str]]:
     """What the result is, and what it is not."""
     m = measurements
     if m.origin != "synthetic":
-        return ["A measurement of the maps named below, for research."], ["No basis for a treatment decision."]
+        return _meaning_of_measured(m)
     what = [
         "A computer's guess of what CT perfusion would show, made from the plain CT alone. No contrast passage was "
         "measured.",
@@ -118,6 +130,21 @@ def meaning(measurements: Measurements) -> tuple[list[str], list[str]]:
     return what, what_not
 
 
+def _meaning_of_measured(m: Measurements) -> tuple[list[str], list[str]]:
+    what = {
+        "deconvolved": "Measured from the passage of contrast through the brain, deconvolved by the arterial input.",
+        "vendor": "Volumes measured on maps that another program made; how it made them is not known here.",
+        "colour_picture": "Volumes measured on numbers that were read back from the colours of a picture.",
+    }
+    what_not = ["No basis for a treatment decision, and no statement about any trial's criteria."]
+    if m.origin == "deconvolved":
+        what_not.append("No vendor's numbers: Tmax and CBF depend on method and threshold, not on the patient alone.")
+    elif m.origin == "colour_picture":
+        what_not.append("Not quantitative: colours hold few steps, and end where the picture's scale ends.")
+    core = [] if m.core is None else [f"Core estimate: {m.core.method}."]
+    return [what[m.origin], *core], what_not
+
+
 def provenance(measurements: Measurements) -> list[tuple[str, str]]:
     """Model, software and input, so that the result can be traced."""
     m = measurements
@@ -129,6 +156,8 @@ def provenance(measurements: Measurements) -> list[tuple[str, str]]:
             rows.append(("Model licence", m.model.licence))
     if m.validated_on is not None:
         rows.append(("Validated on", m.validated_on))
+    if m.deconvolution is not None:
+        rows.extend(deconvolution_facts.provenance_rows(m.deconvolution))
     shape = " x ".join(str(n) for n in m.input.shape)
     spacing = " x ".join(f"{s:.3g}" for s in m.input.spacing_mm)
     rows.append(("Input", f"{m.input.kind}, {shape} voxels of {spacing} mm" + (", phantom" * m.input.is_phantom)))
@@ -139,6 +168,8 @@ def provenance(measurements: Measurements) -> list[tuple[str, str]]:
         rows.append(
             ("Normal tissue CBF", f"{m.core.normal_cbf:.1f} mL/100 g/min; core below {m.core.threshold_cbf:.1f}")
         )
+    if m.brain_method is not None and m.origin != "synthetic":
+        rows.append(("Brain found by", m.brain_method))
     rows.append(("Software", f"{m.software.name} {m.software.version}"))
     rows.append(("Created", m.created))
     if m.timings_s:
@@ -150,6 +181,8 @@ def signature(measurements: Measurements) -> str:
     """One line that ties a picture to its model and input: the first 12 hex digits of each hash."""
     m = measurements
     made = f"Model {m.model.name} {m.model.version}, weights {m.model.weights_sha256[:12]}; " if m.model else ""
+    if m.deconvolution is not None:
+        made += f"{deconvolution_facts.method_in_short(m.deconvolution)}; "
     return f"{made}input {m.input.sha256[:12]}; {m.software.name} {m.software.version}; {m.created}"
 
 

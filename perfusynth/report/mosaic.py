@@ -8,12 +8,10 @@ from PIL import Image
 
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay, colour_table, colourise
 from perfusynth.perfusion.regions import Regions
+from perfusynth.report.background import NCCT, Background
 from perfusynth.report.canvas import BACKGROUND, CORE, DIM, HYPOPERFUSION, TEXT, Canvas, Colour, banner
 from perfusynth.report.slices import AxialView, choose_view, outline
 from perfusynth.volumes.volume import Volume
-
-#: NCCT display window for stroke: width and level, HU.
-NCCT_WINDOW_HU = (40.0, 40.0)
 
 #: Slices in a mosaic.
 SLICES = 7
@@ -51,6 +49,7 @@ def render_mosaic(
     *,
     displays: Mapping[str, MapDisplay] = MAP_DISPLAYS,
     slices: int = SLICES,
+    background: Background = NCCT,
 ) -> Image.Image:
     """Draw the mosaic with its banner, fit to stand alone.
 
@@ -70,8 +69,10 @@ def render_mosaic(
         Range and colour table of each map.
     slices
         Axial slices, fewer where the brain has fewer slabs.
+    background
+        What ``ncct`` is, when it is no plain CT.
     """
-    mosaic, _ = draw_mosaic(ncct, maps, brain, regions, displays=displays, slices=slices)
+    mosaic, _ = draw_mosaic(ncct, maps, brain, regions, displays=displays, slices=slices, background=background)
     return with_banner(mosaic, notices)
 
 
@@ -94,6 +95,7 @@ def draw_mosaic(
     *,
     displays: Mapping[str, MapDisplay] = MAP_DISPLAYS,
     slices: int = SLICES,
+    background: Background = NCCT,
 ) -> tuple[Image.Image, MosaicLayout]:
     """The mosaic without its banner, for pictures that bring their own, and where its panels lie."""
     view = choose_view(ncct, brain, regions.hypoperfusion if regions else None, slices)
@@ -116,7 +118,7 @@ def draw_mosaic(
         inside = view.picture(brain, index, panel, average=False) >= 0.5
         weight = view.picture(brain, index, panel, average=True)
         lines: list[tuple[np.ndarray, Colour]] = []
-        grey = _ncct(view, ncct, index, panel)
+        grey = _grey(view, ncct, index, panel, background)
         if regions is not None:
             core = view.picture(regions.core, index, panel, average=False)
             grey = _blend(grey, CORE_FILL * (core >= 0.5), CORE)
@@ -133,7 +135,7 @@ def draw_mosaic(
             canvas.paste(Image.fromarray(picture), (column, row))
             _mark(canvas, column, row, panel, position)
 
-    _label_ncct(canvas, rows[0], columns[-1] + panel[0], regions, view)
+    _label_background(canvas, rows[0], columns[-1] + panel[0], regions, view, background)
     for name, row in zip(names, rows[1:], strict=True):
         _label_map(
             canvas, row, panel[1], columns[-1] + panel[0], displays[name], outlined=name == "tmax" and bool(regions)
@@ -141,8 +143,8 @@ def draw_mosaic(
     return canvas.image, MosaicLayout(columns, rows, panel, ("ncct", *names))
 
 
-def _ncct(view: AxialView, ncct: Volume, index: int, panel: tuple[int, int]) -> np.ndarray:
-    width, level = NCCT_WINDOW_HU
+def _grey(view: AxialView, ncct: Volume, index: int, panel: tuple[int, int], background: Background) -> np.ndarray:
+    width, level = background.window
     hu = view.picture(ncct.array, index, panel, average=True)
     grey = np.clip((hu - (level - width / 2)) / width, 0, 1) * 255
     return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
@@ -167,12 +169,19 @@ def _mark(canvas: Canvas, x: int, y: int, panel: tuple[int, int], position_mm: f
     canvas.text((x + 5, y + height - 4), f"z {position_mm:+.1f} mm", 13, DIM, anchor="ld", halo=True)
 
 
-def _label_ncct(canvas: Canvas, y: int, right: int, regions: Regions | None, view: AxialView) -> None:
-    canvas.text((10, y + 8), "NCCT", 20, bold=True)
-    width, level = NCCT_WINDOW_HU
-    canvas.text((10, y + 36), f"W {width:g} L {level:g}", 14, DIM)
+def _label_background(
+    canvas: Canvas, y: int, right: int, regions: Regions | None, view: AxialView, background: Background
+) -> None:
+    canvas.text((10, y + 8), background.label, 20, bold=True)
+    width, level = background.window
     thickness = view.slab * float(np.linalg.norm(view.affine[:3, 2]))
-    canvas.text((10, y + 56), f"{thickness:.3g} mm", 14, DIM)
+    said_below = [(f"W {width:g} L {level:g}", 14), (f"{thickness:.3g} mm", 14)]
+    if background.unit != "HU":
+        said_below.insert(1, (background.unit, 14 if len(background.unit) < 8 else 11))
+    if background.note:
+        said_below.append((background.note, 11))
+    for i, (said, size) in enumerate(said_below):
+        canvas.text((10, y + 36 + 20 * i), said, size, DIM)
     if regions is None:
         return
     x = right + 12

@@ -7,7 +7,7 @@ from html import escape
 from PIL import Image
 
 from perfusynth.perfusion.measurements import Measurements
-from perfusynth.report import facts
+from perfusynth.report import deconvolution_facts, facts
 from perfusynth.report.page_style import STYLE
 
 #: The browser itself refuses scripts, forms and anything that would be loaded from elsewhere.
@@ -21,21 +21,17 @@ def png_bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def render_page(mosaic_png: bytes, mosaic_size: tuple[int, int], measurements: Measurements) -> str:
+def render_page(mosaic: Image.Image, measurements: Measurements, input_functions: Image.Image | None = None) -> str:
     """The page's HTML.
 
     Parameters
     ----------
-    mosaic_png
-        The mosaic as PNG; inlined.
-    mosaic_size
-        Its width and height, pixels.
+    mosaic, input_functions
+        The pictures with their banners; inlined.
     """
     m = measurements
     heading = facts.title(m)
     name = escape(" - ".join([heading, *m.notices[:1]]))
-    width, height = mosaic_size
-    image = base64.b64encode(mosaic_png).decode("ascii")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -59,13 +55,13 @@ def render_page(mosaic_png: bytes, mosaic_size: tuple[int, int], measurements: M
 <h2 id="pictures">Pictures</h2>
 <figure>
 <div class="scroll" tabindex="0" role="region" aria-label="Mosaic of axial slices">
-<img width="{width}" height="{height}" alt="{escape(_alt(m))}" src="data:image/png;base64,{image}">
+{_image(mosaic, _alt(m))}
 </div>
 <figcaption>Radiological orientation: the patient's <strong>left is on the right</strong> of each picture.
 Green: hypoperfusion. Pink: core estimate. z is the height in the scanner's coordinates.</figcaption>
 </figure>
 </section>
-{_meaning(m)}
+{_input_functions(input_functions, m)}{_meaning(m)}
 {_provenance(m)}
 </main>
 <footer>{escape(" - ".join([*m.notices, "No basis for a treatment decision"]))}</footer>
@@ -143,7 +139,46 @@ def _provenance(m: Measurements) -> str:
 </section>"""
 
 
+def _image(picture: Image.Image, alt: str) -> str:
+    content = base64.b64encode(png_bytes(picture)).decode("ascii")
+    return (
+        f'<img width="{picture.width}" height="{picture.height}" alt="{escape(alt)}" '
+        f'src="data:image/png;base64,{content}">'
+    )
+
+
+def _input_functions(picture: Image.Image | None, m: Measurements) -> str:
+    """Pictures and curves of both vessels, and a table of the voxels; nothing where there are none."""
+    if picture is None:
+        return ""
+    rows = deconvolution_facts.curve_rows(m)
+    alt = "Slices with the chosen voxels ringed, and their curves over time. " + "; ".join(
+        f"{name}: chosen {chosen}, peak {peak}" for name, chosen, peak, *_ in rows
+    )
+    head = "".join(
+        f'<th scope="col">{text}</th>' for text in ("", "Chosen", "Peak above the baseline", "Voxels", "RAS mm")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(text)}</td>" for text in row[1:])}</tr>'
+        for row in rows
+    )
+    table = f'<table class="provenance"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if rows else ""
+    return f"""<section aria-labelledby="inputs">
+<h2 id="inputs">Arterial input and venous output</h2>
+<figure>
+<div class="scroll" tabindex="0" role="region" aria-label="Arterial input and venous output">
+{_image(picture, alt)}
+</div>
+<figcaption>If a ring does not lie in a large artery or vein, or the curve is no bolus, do not trust the maps.
+Radiological orientation: the patient's <strong>left is on the right</strong>.</figcaption>
+</figure>
+{table}
+</section>
+"""
+
+
 def _alt(m: Measurements) -> str:
     numbers = "; ".join(f"{f.label} {f.value}" for f in facts.headline(m))
-    rows = ", ".join(["plain CT with outlines", *(f"{entry.name} in colour" for entry in m.maps)])
+    background = "plain CT" if m.origin == "synthetic" else "grey picture"
+    rows = ", ".join([f"{background} with outlines", *(f"{entry.name} in colour" for entry in m.maps)])
     return f"Axial slices from inferior to superior in rows: {rows}. {numbers}."

@@ -22,6 +22,9 @@ CARD_HEIGHT = 104
 CARD_GAP = 8
 LINE = 21
 
+#: Between the mosaic and the panel below it.
+PANEL_GAP = 18
+
 #: Narrowest report: the cards need it, also when a thin scan has few slices.
 MINIMUM_WIDTH = 1320
 
@@ -29,20 +32,39 @@ MINIMUM_WIDTH = 1320
 REMARK_LINES = 3
 
 
-def render_report(mosaic: Image.Image, measurements: Measurements) -> Image.Image:
+def report_width(mosaic: Image.Image) -> int:
+    """Width of the report that holds a mosaic, pixels."""
+    return max(mosaic.width, MINIMUM_WIDTH)
+
+
+def render_report(
+    mosaic: Image.Image, measurements: Measurements, input_functions: Image.Image | None = None
+) -> Image.Image:
     """The whole report as one picture.
 
     Parameters
     ----------
     mosaic
         As `draw_mosaic` makes it, without a banner of its own.
+    input_functions
+        As `draw_input_functions` makes it, `report_width` wide; below the mosaic.
     """
-    width = max(mosaic.width, MINIMUM_WIDTH)
+    width = report_width(mosaic)
+    below = 0 if input_functions is None else input_functions.height + PANEL_GAP
     strip = banner(measurements.notices, width, size=30)
     remarks = [(r, _remark_lines(r, width - 2 * MARGIN)) for r in facts.remarks(measurements)]
     head = (strip.height if strip else 0) + 14
     height = (
-        head + 64 + CARD_HEIGHT + 14 + 30 + sum(len(lines) * LINE for _, lines in remarks) + 14 + mosaic.height + 34
+        head
+        + 64
+        + CARD_HEIGHT
+        + 14
+        + 30
+        + sum(len(lines) * LINE for _, lines in remarks)
+        + 14
+        + mosaic.height
+        + below
+        + 34
     )
     canvas = Canvas(width, height)
     if strip:
@@ -64,6 +86,8 @@ def render_report(mosaic: Image.Image, measurements: Measurements) -> Image.Imag
             y += LINE
     y += 14
     canvas.paste(mosaic, ((width - mosaic.width) // 2, int(y)))
+    if input_functions is not None:
+        canvas.paste(input_functions, (0, int(y) + mosaic.height + PANEL_GAP))
     footer = " - ".join([*measurements.notices, "No basis for a treatment decision"])
     canvas.text((width / 2, height - 17), footer, 15, DIM, bold=True, anchor="mm")
     return canvas.image

@@ -9,9 +9,11 @@ from perfusynth import atomic
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.regions import Regions
+from perfusynth.report.background import Background, background_of
+from perfusynth.report.input_functions import InputFunctions, draw_input_functions
 from perfusynth.report.mosaic import draw_mosaic, with_banner
 from perfusynth.report.page import png_bytes, render_page
-from perfusynth.report.picture import render_report
+from perfusynth.report.picture import render_report, report_width
 from perfusynth.volumes.volume import Volume
 
 
@@ -24,6 +26,8 @@ def write_report(
     measurements: Measurements,
     *,
     displays: Mapping[str, MapDisplay] = MAP_DISPLAYS,
+    background: Background | None = None,
+    input_functions: InputFunctions | None = None,
 ) -> None:
     """Write ``report.png`` and ``report.html`` into ``out``.
 
@@ -32,7 +36,7 @@ def write_report(
     out
         Folder; made when it is missing.
     ncct
-        Plain CT, HU; any axis order.
+        Plain CT, or what `Background` stands for; any axis order.
     maps
         Maps by name, on the NCCT's grid.
     brain
@@ -43,6 +47,10 @@ def write_report(
         What is said; its notices are drawn into every picture.
     displays
         Range and colour table of each map; its order is the order of the rows.
+    background
+        What ``ncct`` is; by default a plain CT, for deconvolved maps a mean of frames.
+    input_functions
+        Drawn below the maps; ``None`` where no contrast was measured.
 
     Raises
     ------
@@ -50,10 +58,18 @@ def write_report(
         A map, the brain or a region is not on the NCCT's grid.
     """
     masks = {} if regions is None else {"regions": regions.hypoperfusion}
+    if input_functions is not None:
+        masks["peak_image"] = input_functions.peak_image.array
     for name, array in {**{name: volume.array for name, volume in maps.items()}, "brain": brain, **masks}.items():
         if array.shape != ncct.shape:
             raise ValueError(f"expected {name} on the NCCT's grid {ncct.shape}, got {array.shape}")
-    mosaic, _ = draw_mosaic(ncct, maps, brain, regions, displays=displays)
-    atomic.write_bytes(out / "report.png", png_bytes(render_report(mosaic, measurements)))
-    inlined = with_banner(mosaic, measurements.notices)
-    atomic.write_bytes(out / "report.html", render_page(png_bytes(inlined), inlined.size, measurements).encode())
+    mosaic, _ = draw_mosaic(
+        ncct, maps, brain, regions, displays=displays, background=background or background_of(measurements.origin)
+    )
+    panel, inlined = None, None
+    if input_functions is not None:
+        panel = draw_input_functions(input_functions, brain, measurements, report_width(mosaic))
+        inlined = with_banner(panel, measurements.notices)
+    atomic.write_bytes(out / "report.png", png_bytes(render_report(mosaic, measurements, panel)))
+    page = render_page(with_banner(mosaic, measurements.notices), measurements, inlined)
+    atomic.write_bytes(out / "report.html", page.encode())
