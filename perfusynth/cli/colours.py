@@ -41,7 +41,6 @@ def colours(
     tolerance: Annotated[
         float | None, typer.Option(help="Largest distance of a pixel from the table, RGB units; default 30.")
     ] = None,
-    median: Annotated[int, typer.Option(help="Median filter, pixels (odd); 3 calms JPEG pictures.")] = 1,
 ) -> None:
     """Read the numbers back from a colour PICTURE of a perfusion map. From colours, not quantitative.
 
@@ -54,9 +53,7 @@ def colours(
     from perfusynth.perfusion.colour_tables import MAP_DISPLAYS
     from perfusynth.synthesis.result_folder import result_folder
 
-    settings = InversionSettings(median_px=median)
-    if tolerance is not None:
-        settings = InversionSettings(median_px=median, tolerance_rgb=tolerance)
+    settings = InversionSettings() if tolerance is None else InversionSettings(tolerance_rgb=tolerance)
     if unit is None and map_name in MAP_DISPLAYS:
         unit = MAP_DISPLAYS[map_name].unit
     elif unit is None:

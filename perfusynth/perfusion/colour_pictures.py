@@ -34,8 +34,6 @@ class InversionSettings:
     luma_weight
         Weight of luma against chroma in the search: JPEG keeps luma better. 2.5 cuts the error of JPEG pictures by 10 %
         (asist) to 45 % (Siemens CBV) against plain RGB and costs lossless ones nothing; more gains little.
-    median_px
-        Side in pixels of the median filter over told pixels; 1 is none.
     coloured_chroma
         A pixel counts as coloured when its largest and smallest channel differ by at least this.
     min_told_share
@@ -47,19 +45,18 @@ class InversionSettings:
     tolerance_rgb: float = 30.0
     black_level: int = 8
     luma_weight: float = 2.5
-    median_px: int = 1
     coloured_chroma: int = 30
     min_told_share: float = 0.5
     ambiguity_rgb: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.tolerance_rgb <= 255 or self.median_px < 1 or self.median_px % 2 == 0 or self.median_px > 9:
+        if not 0 < self.tolerance_rgb <= 255:
             raise InputError(
-                "These settings cannot be used.",
-                expected="a tolerance above 0 and up to 255 RGB units, and an odd median of 1 to 9 pixels",
-                got=f"tolerance {self.tolerance_rgb:g}, median {self.median_px}",
-                hint="Leave them out for the defaults.",
-                code="bad_settings",
+                "This tolerance cannot be used.",
+                expected="more than 0 and up to 255 RGB units",
+                got=f"{self.tolerance_rgb:g}",
+                hint="Leave it out for the default.",
+                code="bad_tolerance",
             )
 
 
@@ -74,8 +71,8 @@ class ColourScale:
     position
         (n,), 0 at the low end to 1 at the high end. Equal entries that follow each other count once, at their middle;
         at the table's ends at the very end, since pictures show all that lies beyond in that colour.
-    entries
-        (m,) positions of the entries that differ.
+    entries, width
+        (m,) positions of the entries that differ, and the share of the range that each stands for.
     slope
         (n,) change of position for one RGB unit along the line.
     """
@@ -83,6 +80,7 @@ class ColourScale:
     rgb: np.ndarray
     position: np.ndarray
     entries: np.ndarray
+    width: np.ndarray
     slope: np.ndarray
 
     @property
@@ -131,6 +129,7 @@ def colour_scale(table: np.ndarray) -> ColourScale:
     last = np.r_[first[1:] - 1, len(table) - 1]
     entries = (first + last) / 2 / (len(table) - 1)
     entries[0], entries[-1] = 0.0, 1.0
+    width = (last - first + 1) / (len(table) - 1)
     corners = table[first]
     length = np.linalg.norm(np.diff(corners, axis=0), axis=1)
     pieces = np.maximum(1, np.ceil(length / _SAMPLE_STEP_RGB)).astype(int)
@@ -139,7 +138,13 @@ def colour_scale(table: np.ndarray) -> ColourScale:
     rgb = corners[segment] + within[:, None] * np.diff(corners, axis=0)[segment]
     position = entries[segment] + within * np.diff(entries)[segment]
     slope = (np.diff(entries) / length)[segment]
-    return ColourScale(np.vstack([rgb, corners[-1]]), np.append(position, 1.0), entries, np.append(slope, slope[-1]))
+    return ColourScale(
+        rgb=np.vstack([rgb, corners[-1]]),
+        position=np.append(position, 1.0),
+        entries=entries,
+        width=width,
+        slope=np.append(slope, slope[-1]),
+    )
 
 
 def numbers_from_colours(
@@ -192,8 +197,6 @@ def numbers_from_colours(
     values = np.empty(pictures.shape[:3], np.float32)
     for k, picture in enumerate(pictures):
         values[k] = np.where(counted[k], look_up[_codes(picture)], np.nan)
-        if settings.median_px > 1:
-            values[k] = _median(values[k], settings.median_px)
     valid = np.isfinite(values)
     figures = _scale_figures(scale, low, high, settings) | _picture_figures(
         scale, nearest[told], distance[told], weight[told], float(weight[lit].sum()), abs(high - low)
@@ -251,19 +254,9 @@ def _check_table(
         )
 
 
-def _median(values: np.ndarray, side: int) -> np.ndarray:
-    """Median over the told neighbours of each told pixel; what is not told (NaN) stays so."""
-    padded = np.pad(values, side // 2, constant_values=np.nan)
-    around = np.lib.stride_tricks.sliding_window_view(padded, (side, side)).reshape(*values.shape, side * side)
-    ordered = np.sort(around, axis=-1)  # NaN last
-    told = np.maximum(np.isfinite(ordered).sum(axis=-1, keepdims=True), 1)
-    middle = np.take_along_axis(ordered, (told - 1) // 2, -1) + np.take_along_axis(ordered, told // 2, -1)
-    return np.where(np.isfinite(values), middle[..., 0] / 2, np.nan)
-
-
 def _scale_figures(scale: ColourScale, low: float, high: float, settings: InversionSettings) -> dict[str, Any]:
     span = abs(high - low)
-    steps = np.diff(scale.entries) * span
+    steps = scale.width * span
     chosen = np.unique(np.linspace(0, len(scale.rgb) - 1, _AMBIGUITY_SAMPLES).astype(int))
     rgb, position = scale.rgb[chosen], scale.position[chosen]
     alike = np.linalg.norm(rgb[:, None] - rgb[None], axis=-1) <= settings.ambiguity_rgb
@@ -287,7 +280,7 @@ def _picture_figures(
     pixels = float(weight.sum())
     # What is seen of the noise is across the line (two directions); along it, where it costs, there is one.
     along = distance / np.sqrt(2) * scale.slope[nearest] * span
-    variance = float(np.average(along**2, weights=weight)) + float(np.median(np.diff(scale.entries)) * span) ** 2 / 12
+    variance = float(np.average(along**2, weights=weight)) + float(np.median(scale.width) * span) ** 2 / 12
     position = scale.position[nearest]
     return {
         "told_pixels": round(pixels),
