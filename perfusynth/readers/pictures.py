@@ -17,8 +17,8 @@ from perfusynth.readers.dicom_headers import Slice, slices_of
 from perfusynth.volumes.limits import check_voxel_count
 
 #: What Pillow may open; nothing else is tried, whatever a file calls itself.
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "MPO")
-#: Formats that change colours.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+#: Formats that change colours; MPO is what cameras make of JPEG.
 LOSSY_FORMATS = ("JPEG", "MPO")
 
 
