@@ -5,7 +5,7 @@ import sys
 import typer
 
 from perfusynth import __version__
-from perfusynth.cli import check, colours, demo, evaluate, models, phantom, serve, synthesize, token, train
+from perfusynth.cli import check, colours, demo, evaluate, measure, models, phantom, serve, synthesize, token, train
 from perfusynth.errors import Cancelled, InputError, PerfusynthError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(phantom.phantom)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(colours.colours)
+app.command()(measure.measure)
 app.add_typer(token.app, name="token")
 
 

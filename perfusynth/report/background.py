@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perfusynth.perfusion.colour_tables import MapDisplay
 from perfusynth.perfusion.measurements import Origin
 
 
@@ -21,11 +22,11 @@ NCCT = Background("NCCT", "", (40.0, 40.0))
 #: Mean of frames before the contrast or over all of them: noisier than an NCCT (80 kV), hence the brain window, 80/40.
 MEAN_CT = Background("CT", "averaged", (80.0, 40.0))
 
-#: Where there is no CT: the CBF map in grey, 0 to 80 mL/100 g/min.
-CBF_GREY = Background("CBF", "no CT given", (80.0, 40.0), "mL/100 g/min")
 
-#: Where there is a Tmax map only, 0 to 12 s.
-TMAX_GREY = Background("Tmax", "no CT given", (12.0, 6.0), "s")
+def grey_map(display: MapDisplay) -> Background:
+    """Where there is no CT: a map in grey, over the range that it is shown with in colour."""
+    width = display.high - display.low
+    return Background(display.label, "no CT given", (width, display.low + width / 2), display.unit)
 
 
 def background_of(origin: Origin) -> Background:

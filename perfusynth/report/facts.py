@@ -9,7 +9,7 @@ from perfusynth.report import deconvolution_facts
 TITLES = {
     "synthetic": "Synthetic perfusion maps from a plain head CT",
     "deconvolved": "Perfusion maps from CT perfusion",
-    "vendor": "Perfusion maps of the scanner's vendor",
+    "vendor": "Perfusion maps of another program",
     "colour_picture": "Perfusion maps read from colour pictures",
 }
 

@@ -162,7 +162,7 @@ def _input_functions(picture: Image.Image | None, m: Measurements) -> str:
         f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(text)}</td>" for text in row[1:])}</tr>'
         for row in rows
     )
-    table = f'<table class="provenance"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if rows else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     return f"""<section aria-labelledby="inputs">
 <h2 id="inputs">Arterial input and venous output</h2>
 <figure>
@@ -172,7 +172,7 @@ def _input_functions(picture: Image.Image | None, m: Measurements) -> str:
 <figcaption>If a ring does not lie in a large artery or vein, or the curve is no bolus, do not trust the maps.
 Radiological orientation: the patient's <strong>left is on the right</strong>.</figcaption>
 </figure>
-{table}
+<div class="scroll">{table}</div>
 </section>
 """
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from perfusynth import atomic
-from perfusynth.perfusion.colour_tables import MAP_DISPLAYS, MapDisplay
+from perfusynth.perfusion.colour_tables import MapDisplay
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.regions import Regions
 from perfusynth.report.background import Background, background_of
+from perfusynth.report.displays import displays_of
 from perfusynth.report.input_functions import InputFunctions, draw_input_functions
 from perfusynth.report.mosaic import draw_mosaic, with_banner
 from perfusynth.report.page import png_bytes, render_page
@@ -25,7 +26,7 @@ def write_report(
     regions: Regions | None,
     measurements: Measurements,
     *,
-    displays: Mapping[str, MapDisplay] = MAP_DISPLAYS,
+    displays: Mapping[str, MapDisplay] | None = None,
     background: Background | None = None,
     input_functions: InputFunctions | None = None,
 ) -> None:
@@ -46,7 +47,7 @@ def write_report(
     measurements
         What is said; its notices are drawn into every picture.
     displays
-        Range and colour table of each map; its order is the order of the rows.
+        Range and colour table of each map; its order is the order of the rows; by default `displays_of` the result.
     background
         What ``ncct`` is; by default a plain CT, for deconvolved maps a mean of frames.
     input_functions
@@ -63,9 +64,9 @@ def write_report(
     for name, array in {**{name: volume.array for name, volume in maps.items()}, "brain": brain, **masks}.items():
         if array.shape != ncct.shape:
             raise ValueError(f"expected {name} on the NCCT's grid {ncct.shape}, got {array.shape}")
-    mosaic, _ = draw_mosaic(
-        ncct, maps, brain, regions, displays=displays, background=background or background_of(measurements.origin)
-    )
+    displays = displays or displays_of(measurements)
+    background = background or background_of(measurements.origin)
+    mosaic, _ = draw_mosaic(ncct, maps, brain, regions, displays=displays, background=background)
     panel, inlined = None, None
     if input_functions is not None:
         panel = draw_input_functions(input_functions, brain, measurements, report_width(mosaic))
