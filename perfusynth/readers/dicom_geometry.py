@@ -26,6 +26,8 @@ SPACING_TOLERANCE = 0.05
 NOMINAL_COUNT = 3
 #: Largest share of positions at which a slice may have been taken twice; more is a time series.
 MAX_REPEATED = 0.1
+#: DICOM's world to RAS.
+LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 #: Largest cosine between row and column direction.
 ORTHOGONAL_COSINE = 1e-3
 
@@ -96,20 +98,9 @@ def geometry_of(stack: Sequence[Slice]) -> StackGeometry:
     UnusableStackError
         Codes ``too_few_slices``, ``bad_orientation``, ``one_position``, ``repeated_positions``, ``slice_gap``.
     """
-    first = stack[0]
-    assert first.orientation is not None  # grouping has seen to both
-    assert first.pixel_spacing is not None
-    to_ras = np.array([-1.0, -1.0, 1.0])
-    row, column = np.array(first.orientation[:3]) * to_ras, np.array(first.orientation[3:]) * to_ras
-    lengths = np.linalg.norm([row, column], axis=1)
-    if abs(lengths - 1).max() > 0.01 or abs(row @ column) > ORTHOGONAL_COSINE:
-        raise UnusableStackError("bad_orientation", "its image orientation is damaged")
-    row, column = row / lengths[0], column / lengths[1]
-    step_x, step_y = row * first.pixel_spacing[1], column * first.pixel_spacing[0]
-    normal = np.cross(row, column)
-
-    kept, notes = _without_repeats(stack, np.array([s.position for s in stack]) * to_ras @ normal)
-    positions = np.array([s.position for s in kept]) * to_ras
+    step_x, step_y, normal = steps_of(stack[0])
+    kept, notes = _without_repeats(stack, normal)
+    positions = np.array([s.position for s in kept]) * LPS_TO_RAS
     offset = positions - positions[0]
     depth = offset @ normal
     if len(kept) < MIN_SLICES:
@@ -137,17 +128,41 @@ def geometry_of(stack: Sequence[Slice]) -> StackGeometry:
     return StackGeometry(tuple(kept), positions, step_x, step_y, depth, spacing, even and straight, tilt, tuple(notes))
 
 
-def _without_repeats(stack: Sequence[Slice], depth: np.ndarray) -> tuple[list[Slice], list[str]]:
-    """Slices in ascending order, one a position; what was left out is noted."""
-    unique: dict[str, int] = {}
-    for k, image in enumerate(stack):
-        unique.setdefault(f"{image.sop_instance_uid or image.path}/{image.frame}", k)
+def steps_of(image: Slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """RAS mm from one column, one row of a slice to the next, and the unit normal (row x column direction).
+
+    Raises
+    ------
+    UnusableStackError
+        Code ``bad_orientation``.
+    """
+    assert image.orientation is not None  # grouping has seen to both
+    assert image.pixel_spacing is not None
+    row, column = np.array(image.orientation[:3]) * LPS_TO_RAS, np.array(image.orientation[3:]) * LPS_TO_RAS
+    lengths = np.linalg.norm([row, column], axis=1)
+    if abs(lengths - 1).max() > 0.01 or abs(row @ column) > ORTHOGONAL_COSINE:
+        raise UnusableStackError("bad_orientation", "its image orientation is damaged")
+    row, column = row / lengths[0], column / lengths[1]
+    return row * image.pixel_spacing[1], column * image.pixel_spacing[0], np.cross(row, column)
+
+
+def without_copies(stack: Sequence[Slice]) -> tuple[list[Slice], list[str]]:
+    """Each image once (by its UID), and the note that some were there twice."""
+    unique: dict[str, Slice] = {}
+    for image in stack:
+        unique.setdefault(f"{image.sop_instance_uid or image.path}/{image.frame}", image)
     copies = len(stack) - len(unique)
     notes = [f"{copies} {'image is' if copies == 1 else 'images are'} there twice; one of each was read."] * (
         copies > 0
     )
+    return list(unique.values()), notes
 
-    order = sorted(unique.values(), key=lambda k: depth[k])
+
+def _without_repeats(stack: Sequence[Slice], normal: np.ndarray) -> tuple[list[Slice], list[str]]:
+    """Slices in ascending order, one a position; what was left out is noted."""
+    stack, notes = without_copies(stack)
+    depth = np.array([s.position for s in stack]) * LPS_TO_RAS @ normal
+    order = sorted(range(len(stack)), key=lambda k: depth[k])
     groups: list[list[int]] = []
     for k in order:
         if groups and depth[k] - depth[groups[-1][0]] < SAME_POSITION_MM:

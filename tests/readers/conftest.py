@@ -103,6 +103,63 @@ def put_pixels(ds: Dataset, stored: np.ndarray) -> None:
     ds.PixelData = np.ascontiguousarray(stored, dtype="<i2").tobytes()
 
 
+#: HU per second by which a perfusion study of `write_ctp` brightens: linear, so that interpolation in time is exact.
+BRIGHTENING = 4.0
+
+
+@pytest.fixture
+def write_ctp(write_series) -> Callable[..., Path]:
+    """Writes a CT perfusion study of `hounsfield_at` plus `BRIGHTENING`, under shuffled file names."""
+
+    def write(
+        folder: Path,
+        positions: Sequence[Sequence[float]],
+        times_s: np.ndarray,
+        put_time: Callable[[Dataset, float, int], None],
+        *,
+        without: Sequence[tuple[int, int]] = (),
+        change: Callable[[int, Dataset], None] = lambda z, dataset: None,
+        **attributes,
+    ) -> Path:
+        """``times_s`` (frames,) or (z, frames); ``put_time`` writes the time of frame k; ``without``: (z, k)."""
+        times = np.broadcast_to(times_s, (len(positions), np.shape(times_s)[-1]))
+        attributes.setdefault("series_uid", generate_uid())
+        for k in range(times.shape[1]):
+            there = [z for z in range(len(positions)) if (z, k) not in without]
+
+            def timed(n: int, ds: Dataset, k: int = k, there: list[int] = there) -> None:
+                ds.AcquisitionNumber, ds.InstanceNumber = k + 1, k * len(positions) + there[n] + 1
+                put_time(ds, float(times[there[n], k]), k)
+                change(there[n], ds)
+
+            def brighter(n: int, stored: np.ndarray, k: int = k, there: list[int] = there) -> np.ndarray:
+                return np.rint(stored + BRIGHTENING * times[there[n], k]).astype(np.int16)
+
+            write_series(folder, [positions[z] for z in there], change=timed, change_pixels=brighter, **attributes)
+        paths = sorted(folder.iterdir())
+        for path, number in zip(paths, np.random.default_rng(3).permutation(len(paths)), strict=True):
+            path.rename(folder / f"shuffled-{number:05d}")
+        for path in list(folder.iterdir()):
+            path.rename(folder / path.name.removeprefix("shuffled-"))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def assert_true_frames() -> Callable[..., None]:
+    """Checks that every voxel of a series holds the HU of its place in the patient at its time."""
+
+    def check(series, *, tolerance: float = 1.01, where: np.ndarray | None = None) -> None:
+        times = np.broadcast_to(series.times_s, (series.shape[2], series.frames))
+        off = np.abs(series.array - hounsfield_at(places_of(series))[..., None] - BRIGHTENING * times)
+        if where is not None:
+            off = off[where]
+        assert off.max() <= tolerance, f"worst {off.max():.2f} HU"
+
+    return check
+
+
 @pytest.fixture
 def along_z() -> Callable[..., list[list[float]]]:
     """Positions of slices at heights ``z`` (LPS mm)."""
