@@ -181,28 +181,36 @@ def numbers_from_colours(
     counted = np.ones(pictures.shape[:3], bool)
     if excluded is not None:
         counted &= ~excluded
-    count = np.zeros(1 << 24, np.int32)
-    for picture, wanted in zip(pictures, counted, strict=True):
-        np.add.at(count, _codes(picture)[wanted], 1)
-    codes = np.flatnonzero(count)
-    weight = count[codes].astype(np.float64)
-    del count
+    codes, weight = _distinct(pictures, counted)
     colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.float64)
     nearest, distance = _nearest(scale, colours, settings.luma_weight)
     lit = colours.max(axis=1) > settings.black_level
     told = lit & (distance <= settings.tolerance_rgb)
     _check_table(scale, colours, weight, told, distance, settings)
-    look_up = np.full(1 << 24, np.nan, np.float32)
-    look_up[codes[told]] = low + scale.position[nearest[told]] * (high - low)
+    value = np.full(len(codes), np.nan, np.float32)
+    value[told] = low + scale.position[nearest[told]] * (high - low)
+    # Zeros cost no memory until they are touched.
+    row = np.zeros(1 << 24, np.int32)
+    row[codes] = np.arange(len(codes))
     values = np.empty(pictures.shape[:3], np.float32)
     for k, picture in enumerate(pictures):
-        values[k] = np.where(counted[k], look_up[_codes(picture)], np.nan)
+        values[k] = np.where(counted[k], value[row[_codes(picture)]], np.nan)
     valid = np.isfinite(values)
     figures = _scale_figures(scale, low, high, settings) | _picture_figures(
         scale, nearest[told], distance[told], weight[told], float(weight[lit].sum()), abs(high - low)
     )
     figures["black_pixels"] = round(float(weight[~lit].sum()))
     return Numbers(np.where(valid, values, np.float32(0)), valid, figures)
+
+
+def _distinct(pictures: np.ndarray, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every colour once (as one number), and how many pixels bear it."""
+    parts = [
+        np.unique(_codes(picture)[wanted], return_counts=True)
+        for picture, wanted in zip(pictures, counted, strict=True)
+    ]
+    codes, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    return codes, np.bincount(place, np.concatenate([part[1] for part in parts]), len(codes))
 
 
 def _codes(picture: np.ndarray) -> np.ndarray:
