@@ -20,7 +20,7 @@ MAX_EXTENSION_BYTES = 64 * 2**20
 #: Value types that hold an image of scalars.
 SCALAR_KINDS = "iuf"
 #: Bytes unpacked at a time, so that a series is in memory once.
-CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 4 * 2**20
 
 
 def read_stored(
