@@ -53,7 +53,11 @@ def maps_from_colours(
         raise refusal("The map's rectangle does not lie in the picture.", f"within {columns} x {rows}", got, "bad_crop")
     on_progress("read colours", 0.4)
     bars = find_bars(pictures.rgb[0])
-    own = bar_at(pictures.rgb[0], request.bar) if request.bar else _bar_of_map(bars, window)
+    own = (
+        bar_at(pictures.rgb[0], request.bar)
+        if request.bar
+        else _bar_of_map(bars, window, request.settings.coloured_chroma)
+    )
     table, table_facts = _table(request, pictures.rgb, bars, own)
     excluded = ~outside_bars((rows, columns), [*bars, own] if own else bars)
     shown = pictures.rgb[:, top:bottom, left:right]
@@ -116,8 +120,9 @@ def maps_from_colours(
     return document
 
 
-def _bar_of_map(bars: list[ColourBar], window: Rectangle) -> ColourBar | None:
-    """The one bar there is; where there are several, the one inside the map's rectangle."""
+def _bar_of_map(bars: list[ColourBar], window: Rectangle, coloured_chroma: int) -> ColourBar | None:
+    """The one bar there is, a coloured one before the CT's grey wedge; of several the one in the map's rectangle."""
+    bars = [bar for bar in bars if np.ptp(bar.table, axis=1).max() >= coloured_chroma] or bars
     if len(bars) > 1:
         left, top, right, bottom = window
         bars = [
@@ -201,7 +206,10 @@ def _colour_notes(
         "bounds, what lies beyond looks the same."
     )
     if pictures.lossy:
-        notes.append("The picture was stored with a compression that changes colours (JPEG).")
+        notes.append(
+            "The picture was stored with a compression that changes colours (JPEG); a larger --tolerance tells more "
+            "pixels at edges, less surely."
+        )
     return notes
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from perfusynth.errors import InputError
-from perfusynth.perfusion.colour_pictures import InversionSettings, numbers_from_colours
+from perfusynth.perfusion.colour_pictures import MIN_COLOURED_PX, InversionSettings, numbers_from_colours
 
 #: Channels of neighbouring rows of a bar that differ by more than this (and than 4 times the median) are an edge.
 _JUMP_RGB = 30.0
@@ -120,16 +120,17 @@ def ramp_deviation(bar: ColourBar, table: np.ndarray, settings: InversionSetting
 
     Returns
     -------
-    ``told_share`` of the bar's pixels, and the ``mean`` and ``largest`` deviation from the ramp as shares of the range.
-
-    Raises
-    ------
-    InputError
-        Code ``colours_not_on_table``: the bar's colours are not on the table at all.
+    ``told_share`` of the bar's pixels, and the ``mean`` and ``largest`` deviation from the ramp as shares of the range;
+    0, 1 and 1 for a bar that is not on the table at all.
     """
     length = len(bar.table)
-    row = np.repeat(np.rint(bar.table).astype(np.uint8)[None, None], max(1, -(-64 // length)), axis=1)
-    numbers = numbers_from_colours(row, table, 0.0, 1.0, settings=settings)
+    # High enough that no run of told pixels counts as a speck.
+    height = max(settings.min_island_px, -(-MIN_COLOURED_PX // length))
+    drawn = np.repeat(np.rint(bar.table).astype(np.uint8)[None, None], height, axis=1)
+    try:
+        numbers = numbers_from_colours(drawn, table, 0.0, 1.0, settings=settings)
+    except InputError:
+        return {"told_share": 0.0, "mean": 1.0, "largest": 1.0}
     apart = np.abs(numbers.values - np.linspace(0, 1, length))[numbers.valid]
     return {
         "told_share": round(float(numbers.valid.mean()), 4),

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from perfusynth.errors import InputError
+from perfusynth.perfusion.colour_scale import ColourScale, colour_scale
 
 #: RGB to luma and chroma, ITU-R BT.601 as JPEG uses it (JFIF 1.02).
 _LUMA_CHROMA = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-#: Distance in RGB units between neighbours on the upsampled table: below the rounding of a picture's bytes.
-_SAMPLE_STEP_RGB = 0.5
 #: Places along the table between which look-alikes are sought; 1 / 511 of the range is finer than any picture.
 _AMBIGUITY_SAMPLES = 512
 #: Fewest coloured pixels of a map; less is a logo.
@@ -38,6 +38,9 @@ class InversionSettings:
         A pixel counts as coloured when its largest and smallest channel differ by at least this.
     min_told_share
         Least share of coloured pixels that must lie on the table; fewer, and the table is not the picture's.
+    min_island_px
+        Told pixels that hang together (corners count) in fewer than this are not told after all: a voxel is shown as
+        3 x 3 pixels or more, specks are what JPEG makes of coloured text.
     ambiguity_rgb
         Colours nearer than this (RGB units) may be taken for each other; about what JPEG does to a colour.
     """
@@ -47,6 +50,7 @@ class InversionSettings:
     luma_weight: float = 2.5
     coloured_chroma: int = 30
     min_told_share: float = 0.5
+    min_island_px: int = 9
     ambiguity_rgb: float = 10.0
 
     def __post_init__(self) -> None:
@@ -58,35 +62,6 @@ class InversionSettings:
                 hint="Leave it out for the default.",
                 code="bad_tolerance",
             )
-
-
-@dataclass(frozen=True, eq=False)
-class ColourScale:
-    """A colour table as a dense line through RGB space.
-
-    Parameters
-    ----------
-    rgb
-        float64 (n, 3), neighbours at most 0.5 apart.
-    position
-        (n,), 0 at the low end to 1 at the high end. Equal entries that follow each other count once, at their middle;
-        at the table's ends at the very end, since pictures show all that lies beyond in that colour.
-    entries, width
-        (m,) positions of the entries that differ, and the share of the range that each stands for.
-    slope
-        (n,) change of position for one RGB unit along the line.
-    """
-
-    rgb: np.ndarray
-    position: np.ndarray
-    entries: np.ndarray
-    width: np.ndarray
-    slope: np.ndarray
-
-    @property
-    def chroma(self) -> float:
-        """Largest difference between the channels of one entry; small for a grey table."""
-        return float(np.ptp(self.rgb, axis=1).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,45 +81,6 @@ class Numbers:
     values: np.ndarray
     valid: np.ndarray
     figures: dict[str, Any]
-
-
-def colour_scale(table: np.ndarray) -> ColourScale:
-    """Prepare a table (n, 3), lowest value first.
-
-    Raises
-    ------
-    InputError
-        Code ``no_colour_table``: fewer than two different colours.
-    """
-    table = np.asarray(table, dtype=np.float64)
-    first = np.flatnonzero(np.r_[True, (np.diff(table, axis=0) != 0).any(axis=1)])
-    if len(first) < 2:
-        raise InputError(
-            "This is no colour table.",
-            expected="at least two different colours from one end to the other",
-            got=f"{len(first)}",
-            hint="Give the rectangle inside of the colour bar, or a picture of it.",
-            code="no_colour_table",
-        )
-    last = np.r_[first[1:] - 1, len(table) - 1]
-    entries = (first + last) / 2 / (len(table) - 1)
-    entries[0], entries[-1] = 0.0, 1.0
-    width = (last - first + 1) / (len(table) - 1)
-    corners = table[first]
-    length = np.linalg.norm(np.diff(corners, axis=0), axis=1)
-    pieces = np.maximum(1, np.ceil(length / _SAMPLE_STEP_RGB)).astype(int)
-    segment = np.repeat(np.arange(len(pieces)), pieces)
-    within = (np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)) / pieces[segment]
-    rgb = corners[segment] + within[:, None] * np.diff(corners, axis=0)[segment]
-    position = entries[segment] + within * np.diff(entries)[segment]
-    slope = (np.diff(entries) / length)[segment]
-    return ColourScale(
-        rgb=np.vstack([rgb, corners[-1]]),
-        position=np.append(position, 1.0),
-        entries=entries,
-        width=width,
-        slope=np.append(slope, slope[-1]),
-    )
 
 
 def numbers_from_colours(
@@ -194,11 +130,13 @@ def numbers_from_colours(
     row[codes] = np.arange(len(codes))
     values = np.empty(pictures.shape[:3], np.float32)
     for k, picture in enumerate(pictures):
-        values[k] = np.where(counted[k], value[row[_codes(picture)]], np.nan)
+        found = np.where(counted[k], value[row[_codes(picture)]], np.nan)
+        values[k] = _without_islands(found, settings.min_island_px)
     valid = np.isfinite(values)
     figures = _scale_figures(scale, low, high, settings) | _picture_figures(
-        scale, nearest[told], distance[told], weight[told], float(weight[lit].sum()), abs(high - low)
+        scale, nearest[told], distance[told], weight[told], abs(high - low)
     )
+    figures |= {"told_pixels": int(valid.sum()), "told_share": round(float(valid.sum() / weight[lit].sum()), 4)}
     figures["black_pixels"] = round(float(weight[~lit].sum()))
     return Numbers(np.where(valid, values, np.float32(0)), valid, figures)
 
@@ -226,6 +164,13 @@ def _nearest(scale: ColourScale, colours: np.ndarray, luma_weight: float) -> tup
     for start in range(0, len(colours), _BLOCK_PX):
         nearest[start : start + _BLOCK_PX] = tree.query(colours[start : start + _BLOCK_PX] @ space)[1]
     return nearest, np.linalg.norm(scale.rgb[nearest] - colours, axis=1)
+
+
+def _without_islands(values: np.ndarray, least: int) -> np.ndarray:
+    """Values (rows, columns) with NaN where fewer than ``least`` told pixels hang together."""
+    labels, _ = ndimage.label(np.isfinite(values), np.ones((3, 3)))
+    small = np.bincount(labels.ravel()) < least
+    return np.where(small[labels], np.nan, values)
 
 
 def _check_table(
@@ -283,7 +228,7 @@ def _scale_figures(scale: ColourScale, low: float, high: float, settings: Invers
 
 
 def _picture_figures(
-    scale: ColourScale, nearest: np.ndarray, distance: np.ndarray, weight: np.ndarray, lit: float, span: float
+    scale: ColourScale, nearest: np.ndarray, distance: np.ndarray, weight: np.ndarray, span: float
 ) -> dict[str, Any]:
     pixels = float(weight.sum())
     # What is seen of the noise is across the line (two directions); along it, where it costs, there is one.
@@ -291,8 +236,6 @@ def _picture_figures(
     variance = float(np.average(along**2, weights=weight)) + float(np.median(scale.width) * span) ** 2 / 12
     position = scale.position[nearest]
     return {
-        "told_pixels": round(pixels),
-        "told_share": round(pixels / lit, 4),
         "mean_colour_distance_rgb": round(float(np.average(distance, weights=weight)), 2),
         "estimated_error": round(variance**0.5, 6),
         "share_at_low_colour": round(float(weight[position <= scale.entries[1] / 2].sum()) / pixels, 4),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from perfusynth.report.canvas import DIM, WARNING, Canvas, banner, wrap
 
@@ -18,6 +19,8 @@ HEADING = 30
 DIFFERENCE_GAIN = 4
 #: Share of the map's extent shown around it.
 BORDER = 0.04
+#: Told regions of less than this share of the map do not widen what is shown.
+SPECK = 0.01
 #: What is lit but not told.
 NOT_TOLD = (255, 0, 200)
 
@@ -105,7 +108,10 @@ def _fullest(valid: np.ndarray) -> list[int]:
 
 
 def _box(valid: np.ndarray) -> tuple[slice, slice]:
-    shown = valid.any(axis=0)
+    labels, _ = ndimage.label(valid.any(axis=0), np.ones((3, 3)))
+    size = np.bincount(labels.ravel())
+    size[0] = 0
+    shown = (size >= SPECK * size.sum())[labels] & (labels > 0)
     result = []
     for axis in (1, 0):
         told = np.flatnonzero(shown.any(axis=axis))

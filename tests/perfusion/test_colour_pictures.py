@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from perfusynth.errors import InputError
 from perfusynth.perfusion.colour_bars import bar_at, find_bars, outside_bars, ramp_deviation
-from perfusynth.perfusion.colour_pictures import InversionSettings, colour_scale, numbers_from_colours
+from perfusynth.perfusion.colour_pictures import InversionSettings, numbers_from_colours
+from perfusynth.perfusion.colour_scale import colour_scale
 from perfusynth.perfusion.colour_tables import TABLE_NAMES, colour_table, colourise
 
 LOW, HIGH = 0.0, 12.0
@@ -55,8 +56,8 @@ def test_what_was_coloured_comes_back_within_half_a_step(name):
 
 def test_a_range_that_runs_downwards_is_read_downwards():
     table = colour_table("viridis")
-    row = np.repeat(table[None, None, [0, 255]], 64, axis=1)
-    assert numbers_from_colours(row, table, 12.0, 0.0).values[0, 0].tolist() == [12.0, 0.0]
+    row = np.repeat(np.repeat(table[None, None, [0, 255]], 64, axis=2), 9, axis=1)
+    assert numbers_from_colours(row, table, 12.0, 0.0).values[0, 0, [0, -1]].tolist() == [12.0, 0.0]
 
 
 @pytest.mark.parametrize(("name", "mean", "largest_95"), [("asist", 0.008, 0.02), ("viridis", 0.01, 0.025)])
@@ -104,6 +105,17 @@ def test_text_outlines_and_grey_ct_are_not_told():
     numbers = numbers_from_colours(picture[None], colour_table("asist"), LOW, HIGH)
     assert not numbers.valid[0][other].any()
     assert numbers.valid[0][brain & ~other].all()
+
+
+def test_specks_are_not_told_but_a_voxel_of_three_by_three_pixels_is():
+    table = colour_table("viridis")
+    picture = np.zeros((1, 64, 64, 3), np.uint8)
+    picture[0, 10:40, 10:40] = table[100]
+    picture[0, 50:53, 50:53] = table[200]
+    picture[0, 5, 50:56] = table[200]
+    valid = numbers_from_colours(picture, table, LOW, HIGH).valid[0]
+    assert valid.sum() == 30 * 30 + 9
+    assert valid[50:53, 50:53].all()
 
 
 def test_black_is_said_to_stand_for_the_low_end_and_is_never_told():
