@@ -73,7 +73,7 @@ def test_jpeg_of_quality_85_costs_a_stated_share_of_the_range(name, mean, larges
     assert error.mean() < mean
     assert np.percentile(error, 95) < largest_95
     # The estimate, which knows no truth, is of the size of the true error.
-    assert 0.5 < numbers.figures["estimated_error"] / (HIGH - LOW) / np.sqrt((error**2).mean()) < 2
+    assert 0.4 < numbers.figures["estimated_error"] / (HIGH - LOW) / np.sqrt((error**2).mean()) < 2.5
 
 
 def test_the_luma_weight_makes_jpeg_pictures_more_exact_than_plain_chroma():
