@@ -156,20 +156,6 @@ def test_an_oblique_head_keeps_its_side(axis):
     assert place_of(np.asarray(image).astype(float)[y : y + height, x : x + width], ink.HYPOPERFUSION)[0] > 0.6
 
 
-@pytest.fixture
-def written(monkeypatch):
-    """Texts that are drawn, with their places."""
-    texts: list[tuple[str, tuple[float, float]]] = []
-    draw = ink.Canvas.text
-
-    def record(self, place, text, *args, **kwargs):
-        texts.append((text, place))
-        return draw(self, place, text, *args, **kwargs)
-
-    monkeypatch.setattr(ink.Canvas, "text", record)
-    return texts
-
-
 def test_every_panel_bears_r_on_the_left_and_l_on_the_right_and_its_height(written):
     head = Head()
     _, layout = draw_mosaic(head.ncct, head.maps, head.brain, head.regions())
