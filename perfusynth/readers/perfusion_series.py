@@ -80,10 +80,7 @@ def _load(path: Path, given: GivenTimes | None, on_progress: OnProgress) -> tupl
 
             return "nifti", read_nifti_series(path, given, on_progress)
         case "zip":
-            from perfusynth.readers.archive import unpacked
-
-            with unpacked(path) as folder:
-                return "dicom", _load_folder(folder, given, on_progress)
+            return "dicom", _load_zip(path, given, on_progress)
         case "dicom":
             from perfusynth.readers.dicom import images_of_file
             from perfusynth.readers.dicom_perfusion import load_perfusion
@@ -103,3 +100,15 @@ def _load_folder(folder: Path, given: GivenTimes | None, on_progress: OnProgress
     from perfusynth.readers.dicom_perfusion import load_perfusion
 
     return load_perfusion(*images_of_folder(folder), given, on_progress)
+
+
+def _load_zip(path: Path, given: GivenTimes | None, on_progress: OnProgress) -> LoadedSeries:
+    from perfusynth.readers.archive import unpacked
+
+    try:
+        with unpacked(path) as folder:
+            return _load_folder(folder, given, on_progress)
+    except InputError as fault:
+        if fault.code == "archive_too_large":  # a perfusion study may be larger than a zip of strangers
+            fault.hint = "Zip the perfusion series alone, or unpack it and give the folder."
+        raise

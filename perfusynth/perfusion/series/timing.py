@@ -79,9 +79,13 @@ def on_even_times(series: Series, settings: TimingSettings) -> tuple[Series, tup
     axis = start + interval * np.arange(int((end - start) / interval + 1e-6) + 1)
     gaps = np.diff(times, axis=1)
     apart = float((times.max(axis=0) - times.min(axis=0)).max())
-    per_slice = f"; slices of one frame up to {apart:.1f} s" if apart > settings.tolerance_s else ""
+    told = []
+    if np.ptp(gaps) > settings.tolerance_s:
+        told.append(f"the frames lie {gaps.min():.1f} to {gaps.max():.1f} s apart")
+    if apart > settings.tolerance_s:
+        told.append(f"slices of one frame were acquired up to {apart:.1f} s apart")
     notes += (
-        f"The frames lie {gaps.min():.1f} to {gaps.max():.1f} s apart{per_slice}: interpolated linearly to "
+        f"{(' and '.join(told) or 'the frames drift from an even axis').capitalize()}: interpolated linearly to "
         f"{len(axis)} frames, one every {interval:.2f} s.",
     )
     return replace(series, array=_interpolated(series.array, times, axis), times_s=axis), notes

@@ -93,7 +93,7 @@ def test_slices_of_a_moving_table_come_to_one_time():
     wanted = series_at(even.times_s).array
     assert np.abs(series.array[..., : even.frames] - wanted).max() > 20  # if all slices were taken as simultaneous
     assert np.abs(even.array - wanted).max() < 6  # chords of 1.5 s of the bolus
-    assert "slices of one frame up to 0.9 s" in notes[0]
+    assert "Slices of one frame were acquired up to 0.9 s apart" in notes[0]
 
 
 def test_a_table_that_turns_at_its_ends_counts_with_its_mean_interval():
