@@ -60,7 +60,8 @@ def draw_curves(
         axes.axvspan(shaded[0] - half, shaded[-1] + half, color="#ffffff", alpha=0.09, linewidth=0)
         frames = f"{shaded.size} frame" + "s" * (shaded.size != 1)
         axes.text(
-            max(shaded[0] - half, times_s[0] - 0.5), 0.985, f" baseline\n {frames}", transform=axes.get_xaxis_transform(),
+            max(shaded[0] - half, times_s[0] - 0.5), 0.985, f" baseline\n {frames}",
+            transform=axes.get_xaxis_transform(),
             color=_hex(DIM), fontsize=9.5, va="top", ha="left",
         )  # fmt: skip
     label = f"AIF (artery) as measured: {_peak(times_s, aif_hu)}"
