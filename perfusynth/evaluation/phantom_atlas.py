@@ -159,7 +159,7 @@ def panels_of(patient: Patient) -> tuple[dict[str, Panel], str]:
     native[:2, 3] = (low + high)[:2] / 2 - SCANNER.pixel_mm * (SCANNER.matrix - 1) / 2
     plain = _at_level(Grid((SCANNER.matrix, SCANNER.matrix, 1), native, SCANNER.slice_mm), level)
     dwi, flair = (_at_level(native_mr_grid(patient, sequence), level) for sequence in ("dwi", "flair"))
-    core = on_grid(scene, ctp, {"core": scene.haemodynamics.core})["core"]
+    core = on_grid(scene, ctp, {"core": scene.infarct})["core"]
     found = {
         "NCCT": _panel(render_ncct(scene, plain, SCANNER, seed)[0][:, :, 0], plain),
         "CTA MIP": _cta_mip(scene, seed, level),

@@ -68,7 +68,7 @@ def core_on(scene: Scene, grid: Grid, brain: np.ndarray) -> np.ndarray:
     for planes in planes_of(scene.placement, grid, brain_only=True):
         at = np.nonzero(brain[planes.where])
         points = planes.centres(scene.placement, grid)[:, at[0], at[1], at[2]]
-        core[planes.where][at] = sample(scene.haemodynamics.core, BRAIN, points) > 0.5
+        core[planes.where][at] = sample(scene.infarct, BRAIN, points) > 0.5
     return core
 
 

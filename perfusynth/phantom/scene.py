@@ -1,7 +1,9 @@
 """Everything of one patient that does not depend on a scanner or a grid, made once and kept while it is rendered."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+
+import numpy as np
 
 from perfusynth.phantom.head.atlas import atlas
 from perfusynth.phantom.head.pose import Placement, placement_of
@@ -20,6 +22,11 @@ class Scene:
     tissue: Tissue
     haemodynamics: Haemodynamics
     skull: SkullFields
+
+    @cached_property
+    def infarct(self) -> np.ndarray:
+        """Share 0-1 of each voxel of `BRAIN` that is infarcted tissue, as DWI shows it: fluid is not, float32."""
+        return self.haemodynamics.core * (1 - self.tissue.csf)
 
 
 @lru_cache(maxsize=2)

@@ -85,7 +85,7 @@ def draws_of(patients: list[Patient]) -> Draws:
         deficit = coarse_deficit(patient)
         voxel_ml = BRAIN_COARSE.step_mm**3 * float(np.prod(patient.head.scale)) / 1000
         region = deficit.tmax_expected_s[voxels.inside] > TMAX_S
-        core = deficit.core[voxels.inside] > CORE_SHARE
+        core = deficit.infarct[voxels.inside] > CORE_SHARE
         count = np.count_nonzero(region)
         rows["seeds"].append(patient.seed)
         rows["regions"].append(np.packbits(region))

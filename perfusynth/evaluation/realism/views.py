@@ -83,7 +83,7 @@ class View:
     @cached_property
     def core(self) -> np.ndarray:
         """Infarcted tissue, bool."""
-        return self.field(lambda scene: scene.haemodynamics.core) > 0.5
+        return self.field(lambda scene: scene.infarct) > 0.5
 
     @cached_property
     def tmax(self) -> np.ndarray:

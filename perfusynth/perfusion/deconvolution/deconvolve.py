@@ -90,7 +90,7 @@ def _inversion(
     """Lags (s), and what leads from curves ``(n, frames)`` to residue functions times flow ``(n, lags)``, 1/s."""
     if settings.method == "osvd":
         lags = lags_of(len(aif), dt_s, settings)
-        return lags, OscillationLimited(aif, dt_s, settings.oscillation, lags, device)
+        return lags, OscillationLimited(aif, dt_s, settings, lags, device)
     lags, inverse = inverse_of(aif, dt_s, settings)
     matrix = torch.as_tensor(inverse.T, dtype=torch.float32, device=device)
     return lags, lambda curves: curves @ matrix

@@ -107,13 +107,14 @@ def area_weights(frames: int, dt_s: float) -> np.ndarray:
 def retained_basis(aif: np.ndarray, dt_s: float, settings: DeconvolutionSettings) -> np.ndarray:
     """Orthonormal curves ``(r, frames)`` that span all of a curve that the method uses; r is well below frames.
 
-    The projection of a curve gives the same maps as the curve, and white noise stays white in its coefficients. For
-    osvd, which decides on what it uses voxel by voxel, they span everything.
+    The projection of a curve gives the same maps as the curve, and white noise stays white in its coefficients.
     """
     aif = np.asarray(aif, dtype=float)
-    if settings.method == "osvd":
-        return np.eye(len(aif))
-    _, inverse = inverse_of(aif, dt_s, settings)
+    if settings.method == "osvd":  # what any voxel may use
+        circulant = Circulant(aif, dt_s)
+        inverse = circulant.inverse(circulant.above(settings.least_threshold), dt_s * np.arange(2 * len(aif)))
+    else:
+        _, inverse = inverse_of(aif, dt_s, settings)
     area = area_weights(len(aif), dt_s)
     used = np.vstack([inverse / np.linalg.norm(inverse, 2), area / np.linalg.norm(area)])
     _, size, rows = np.linalg.svd(used, full_matrices=False)

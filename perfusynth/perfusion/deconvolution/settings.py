@@ -16,13 +16,16 @@ class DeconvolutionSettings:
     Parameters
     ----------
     method
-        ``csvd``: block-circulant SVD, which delay does not change (Wu et al., Magn Reson Med 2003;50:164); ``osvd``:
-        the same, truncated for each voxel until its residue function oscillates little (same source); ``ssvd``: the
-        standard SVD (Ostergaard et al., Magn Reson Med 1996;36:715), whose CBF falls with delay, for comparison.
+        ``osvd``: block-circulant SVD, which delay does not change, truncated for each voxel until its residue function
+        oscillates little (Wu et al., Magn Reson Med 2003;50:164); ``csvd``: the same with one truncation for all (same
+        source); ``ssvd``: the standard SVD (Ostergaard et al., Magn Reson Med 1996;36:715), whose CBF falls with delay,
+        for comparison. The default mixes flow with transit time least, and noise raises its small flows least
+        (docs/perfusion.md).
     threshold
         csvd, ssvd: singular values below this share of the largest are dropped (0.1-0.2 in the literature).
-    oscillation
-        osvd: largest oscillation index that is accepted (0.035-0.1; 0.035 in Wu et al.).
+    oscillation, least_threshold
+        osvd: largest oscillation index that is accepted (0.035-0.1; 0.035 in Wu et al.), and the least threshold that
+        is tried (the project's own choice: below it, curves of 60 s without noise change by more than 3 % with delay).
     haematocrit_factor, density_g_per_ml
         kH = (1 - Hct of large vessels) / (1 - Hct of capillaries) (0.73-0.85 in use), and the density of brain.
     earliest_s, latest_s
@@ -30,9 +33,10 @@ class DeconvolutionSettings:
         the artery that was chosen, and beyond the latest lie the echoes of curves that were cut off.
     """
 
-    method: Method = "csvd"
+    method: Method = "osvd"
     threshold: float = 0.10
     oscillation: float = 0.035
+    least_threshold: float = 0.008
     haematocrit_factor: float = 0.73
     density_g_per_ml: float = 1.05
     earliest_s: float = -4.0
@@ -41,8 +45,9 @@ class DeconvolutionSettings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"expected a method among {METHODS}, got {self.method!r}")
-        if not 0 < self.threshold < 1 or not 0 < self.oscillation < 1:
-            raise ValueError(f"expected thresholds between 0 and 1, got {self.threshold} and {self.oscillation}")
+        limits = (self.threshold, self.oscillation, self.least_threshold)
+        if not all(0 < limit < 1 for limit in limits):
+            raise ValueError(f"expected thresholds between 0 and 1, got {limits}")
         if not 0 < self.haematocrit_factor <= 1 or self.density_g_per_ml <= 0:
             raise ValueError("expected 0 < haematocrit_factor <= 1 and a density above 0")
         if not self.earliest_s <= 0 < self.latest_s:

@@ -37,7 +37,7 @@ def on_lattice(scene: Scene) -> dict[str, np.ndarray]:
         "mtt": fields.mtt_s,
         "cbf": fields.cbf,
         "cbv": fields.cbv,
-        "core": fields.core,
+        "core": scene.infarct,
         "water_uptake": fields.water_uptake_percent,
         "tmax_expected": fields.tmax_expected_s,
     }

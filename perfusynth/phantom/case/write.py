@@ -220,7 +220,7 @@ class _Case:
 
     def _write_core(self, name: str) -> None:
         self._measured = None  # the maps are done with
-        share = truth.on_grid(self.scene, self._in_head(name), {"core": self.scene.haemodynamics.core})["core"]
+        share = truth.on_grid(self.scene, self._in_head(name), {"core": self.scene.infarct})["core"]
         self._save(name, share > truth.CORE_SHARE)
         self.volumes_ml["core"] = ml(share > truth.CORE_SHARE, self.grids[name].grid)
 

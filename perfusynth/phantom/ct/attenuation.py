@@ -32,10 +32,12 @@ CUPPING_DEPTH_MM = 9.0
 
 
 def left_right_field(patient: Patient) -> np.ndarray:
-    """Antisymmetric smooth field on `BRAIN`, HU; SD of left minus right at 10 mm: ``left_right_hu``."""
+    """Smooth field on `BRAIN`, HU; SD of left minus right at 10 mm: ``left_right_hu``.
+
+    Both sides are drawn independently: were one the negative of the other, their sum would show what the field hides.
+    """
     field = smooth_field(stream(patient.seed, "left-right"), BRAIN, LEFT_RIGHT_SIGMA_MM)
-    sd = np.float32(LEFT_RIGHT_GAIN * patient.attenuation.left_right_hu / 2 / np.sqrt(2))
-    return sd * (field - field[::-1])
+    return np.float32(LEFT_RIGHT_GAIN * patient.attenuation.left_right_hu / np.sqrt(2)) * field
 
 
 def water_uptake_hu(tissue: Tissue, fields: Haemodynamics) -> np.ndarray:

@@ -21,10 +21,10 @@ PENUMBRA_TMAX_S = 6.0
 
 @dataclass(frozen=True, eq=False)
 class CoarseDeficit:
-    """Fields on `BRAIN_COARSE`, float32; names and units as in `Haemodynamics`."""
+    """Fields on `BRAIN_COARSE`, float32; names and units as in `Haemodynamics`, ``infarct`` as in `Scene`."""
 
     tmax_expected_s: np.ndarray
-    core: np.ndarray
+    infarct: np.ndarray
     water_uptake_percent: np.ndarray
     swelling: np.ndarray
 
@@ -64,4 +64,6 @@ def coarse_deficit(patient: Patient) -> CoarseDeficit:
     tmax = scattered(found.tmax_expected_s, at, shape, patient.circulation.tmax_normal_s)
     core = scattered(found.core, at, shape)
     water = scattered(found.water_uptake_percent, at, shape)
-    return CoarseDeficit(tmax, core, water, swelling_of(patient, core, tmax))
+    brain = coarse_brain(patient.head.anatomy)
+    infarct = core * np.clip(brain.grey + brain.white, 0, 1)
+    return CoarseDeficit(tmax, infarct, water, swelling_of(patient, core, tmax))

@@ -13,6 +13,7 @@ from perfusynth.perfusion.deconvolution.settings import METHODS, DeconvolutionSe
 from tests.perfusion.deconvolution.curves import KH, RESIDUES, RHO, bolus, tissue
 
 DELAYS_S = (-2.0, 0.0, 0.4, 1.3, 3.0, 5.5, 8.7, 12.0)
+OSVD, CSVD = DeconvolutionSettings(), DeconvolutionSettings(method="csvd")
 #: MTT 3, 6 and 12 s.
 CBF, CBV = np.array([66.0, 25.0, 10.0]), np.array([3.3, 2.5, 2.0])
 
@@ -37,21 +38,34 @@ def test_all_public_reference_curves_are_within_the_tolerances_of_their_authors(
 
 
 @pytest.mark.parametrize("shape", RESIDUES.values(), ids=RESIDUES.keys())
-@pytest.mark.parametrize(("frame_s", "duration_s"), [(1.0, 45.0), (1.0, 60.0), (2.0, 45.0), (2.0, 60.0)])
-def test_delay_moves_tmax_and_leaves_flow_and_volume(shape, frame_s, duration_s):
+@pytest.mark.parametrize(
+    ("settings", "frame_s", "duration_s", "flow", "tmax_s"),
+    [
+        (CSVD, 1.0, 60.0, 0.01, 0.15),
+        (CSVD, 2.0, 60.0, 0.02, 0.15),
+        (CSVD, 1.0, 45.0, 0.02, 0.25),
+        (CSVD, 2.0, 45.0, 0.03, 0.25),
+        (OSVD, 1.0, 60.0, 0.03, 0.25),
+        # Thin sampling and a short study: what each voxel keeps then depends on its delay (docs/perfusion.md).
+        (OSVD, 2.0, 60.0, 0.06, 0.3),
+        (OSVD, 1.0, 45.0, 0.12, 0.9),
+        (OSVD, 2.0, 45.0, 0.12, 0.9),
+    ],
+    ids=lambda value: value.method if isinstance(value, DeconvolutionSettings) else f"{value:g}",
+)
+def test_delay_moves_tmax_and_leaves_flow_and_volume(shape, settings, frame_s, duration_s, flow, tmax_s):
     frames = times(frame_s, duration_s)
     maps = [
-        deconvolve(tissue(CBF, CBV, frames, delay_s=delay, shape=shape), bolus(frames), frame_s) for delay in DELAYS_S
+        deconvolve(tissue(CBF, CBV, frames, delay_s=delay, shape=shape), bolus(frames), frame_s, settings)
+        for delay in DELAYS_S
     ]
     at_once = maps[DELAYS_S.index(0.0)]
-    for delay, found in zip(DELAYS_S, maps, strict=True):
-        np.testing.assert_allclose(found["cbf"], at_once["cbf"], rtol=0.03)
-        # Within 6 % after 60 s; after 45 s the tail of slow and late tissue is missing.
+    for found in maps:
+        np.testing.assert_allclose(found["cbf"], at_once["cbf"], rtol=flow)
         np.testing.assert_allclose(found["cbv"], CBV, rtol=0.06 if duration_s == 60 else 0.2)
-        # Also before the artery: nothing is held at 0.
-        np.testing.assert_allclose(found["tmax"] - delay, at_once["tmax"], atol=0.25)
     offsets = np.array([found["tmax"] - delay for delay, found in zip(DELAYS_S, maps, strict=True)])
-    assert np.ptp(offsets, axis=0).max() <= 0.5
+    assert np.ptp(offsets, axis=0).max() <= tmax_s
+    # Also before the artery: nothing is held at 0.
     assert (maps[0]["tmax"] < at_once["tmax"] - 1.5).all()
 
 
@@ -61,7 +75,7 @@ def test_flow_keeps_its_order_at_each_blood_volume_and_is_underestimated_by_the_
     frames, mtt = times(frame_s), np.linspace(3, 12, 25)
     for volume in (1.0, 2.5, 4.0):
         cbv = np.full(len(mtt), volume)
-        maps = deconvolve(tissue(60 * cbv / mtt, cbv, frames, shape=shape), bolus(frames), frame_s)
+        maps = deconvolve(tissue(60 * cbv / mtt, cbv, frames, shape=shape), bolus(frames), frame_s, CSVD)
         assert spearmanr(maps["cbf"], 60 * cbv / mtt).statistic >= 0.99
         left = maps["cbf"] / (60 * cbv / mtt)
         assert 0.35 < left[0] < 0.65
@@ -78,8 +92,8 @@ def test_flow_keeps_its_order_over_all_volumes_and_transit_times(frame_s):
         rank = {
             method: spearmanr(deconvolve(curves, bolus(frames), frame_s, settings)["cbf"], cbf).statistic
             for method, settings in {
-                "csvd": DeconvolutionSettings(),
-                "osvd": DeconvolutionSettings(method="osvd", oscillation=0.1),
+                "csvd": CSVD,
+                "osvd": OSVD,
             }.items()
         }
         # A fixed truncation mixes flow with transit time (docs/perfusion.md); one for each voxel does less.
@@ -109,7 +123,7 @@ def test_standard_svd_loses_flow_with_delay_as_it_is_known_to():
 def test_circulant_svd_equals_the_literal_algebra_voxel_by_voxel(frame_s):
     frames = times(frame_s, 45.0)
     curves, aif = tissue(CBF, CBV, frames, delay_s=3.0), bolus(frames)
-    settings = DeconvolutionSettings(threshold=0.12)
+    settings = DeconvolutionSettings(method="csvd", threshold=0.12)
     maps = deconvolve(curves, aif, frame_s, settings)
     longer = continuation(len(frames), frame_s)
     np.testing.assert_array_equal(longer[: len(frames)] @ aif, aif)
@@ -133,10 +147,10 @@ def test_oscillation_limit_picks_for_each_voxel_the_least_truncation_that_is_qui
         deconvolve(c, bolus(frames), 1.0, DeconvolutionSettings(method="osvd", oscillation=0.05))["cbf"]
         for c in (clean, noisy)
     )
-    fixed = deconvolve(noisy, bolus(frames), 1.0, DeconvolutionSettings(threshold=0.01))["cbf"]
+    fixed = deconvolve(noisy, bolus(frames), 1.0, DeconvolutionSettings(method="csvd", threshold=0.01))["cbf"]
     truth = np.repeat(CBF, 20)
     # Without noise it keeps more than the fixed truncation; with noise it does not ring as an untruncated one does.
-    assert (quiet[:20] > deconvolve(clean, bolus(frames), 1.0)["cbf"][:20]).all()
+    assert (quiet[:20] > deconvolve(clean, bolus(frames), 1.0, CSVD)["cbf"][:20]).all()
     assert np.abs(loud / truth - 1).mean() < 0.5 * np.abs(fixed / truth - 1).mean()
 
 
