@@ -1,4 +1,4 @@
-"""Frames brought back to the reference position, what of it they show, and values between frames in time."""
+"""Frames brought back to the reference position, and what of it they show."""
 
 import numpy as np
 
@@ -39,30 +39,3 @@ def in_view(shape: tuple[int, int, int], index: np.ndarray) -> np.ndarray:
         at = row[0] * x + row[1] * y + (row[2] * z + row[3])
         seen &= (at >= -0.5) & (at <= shape[axis] - 0.5)
     return seen
-
-
-def fill_in_time(curves: np.ndarray, missing: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    """Values of missing frames, linear in time between their neighbours, held at both ends.
-
-    Parameters
-    ----------
-    curves, missing
-        Shape ``(n, frames)``; every curve has at least one frame that is not missing.
-    times_s
-        s, ``(frames,)`` or ``(n, frames)``.
-
-    Returns
-    -------
-    float32 array ``(n, frames)``.
-    """
-    count, frames = curves.shape
-    times = np.broadcast_to(np.asarray(times_s, dtype=np.float32), (count, frames))
-    at = np.broadcast_to(np.arange(frames), (count, frames))
-    before = np.maximum.accumulate(np.where(missing, -1, at), axis=1)
-    after = np.minimum.accumulate(np.where(missing, frames, at)[:, ::-1], axis=1)[:, ::-1]
-    before, after = np.where(before < 0, after, before), np.where(after == frames, before, after)
-    first, last = np.take_along_axis(times, before, 1), np.take_along_axis(times, after, 1)
-    share = np.where(last > first, (times - first) / np.where(last > first, last - first, 1), 0)
-    low = np.take_along_axis(curves, before, 1).astype(np.float32)
-    high = np.take_along_axis(curves, after, 1).astype(np.float32)
-    return low + share * (high - low)

@@ -1,8 +1,24 @@
 """Motion between the frames of a CT perfusion series: where the head lies in each, and all frames brought to one place.
 
 The skull drives: HU are cut so that all that enhances is one flat value, and bone's edges are aligned by six rigid
-parameters (`rigid_fit`). Own code instead of SimpleITK's ImageRegistrationMethod, because it needs an eighth of the
-time, holds against what does not move with the head, and is no less accurate.
+parameters (`rigid_fit`).
+
+Error at brain points on the phantom's true transforms, median / 95th percentile / worst over all frames, mm (two
+patients a grade; 5 mm x 32 and 10 mm x 8 slices; in brackets heads of 1 mm moved finely, then averaged to slabs):
+
+==========  =====================================  =====================================
+grade       5 mm slices                            10 mm slices
+==========  =====================================  =====================================
+negligible  0.02 / 0.07 / 0.13 (0.01, 0.03, 0.04)  0.02 / 0.06 / 0.12 (0.02, 0.05, 0.08)
+moderate    0.05 / 0.14 / 0.24 (0.03, 0.07, 0.20)  0.11 / 0.39 / 0.78 (0.07, 0.41, 0.77)
+strong      0.06 / 0.21 / 0.36 (0.03, 0.06, 0.10)  0.67 / 1.38 / 2.29 (0.32, 1.16, 1.73)
+==========  =====================================  =====================================
+
+Own code instead of SimpleITK's ImageRegistrationMethod because of time: 0.05 s a frame of 256 x 256 x 32 on one core,
+against 0.45-0.6 s with the same bone images, levels and mask (mean squares or correlation, 10-20 % of the voxels,
+regular steps). Mean errors in four series of 16 frames, here against there (mean squares, correlation): 5 mm slices
+0.06 against 0.07, 0.07 and 0.07 against 0.13, 0.14 mm; 10 mm slices 0.26 against 0.71, 0.18 and 0.14 against 0.26,
+0.33 mm.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +29,10 @@ import numpy as np
 from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.registration.bone_images import BoneImages, bone_images, most_common_position, skull
-from perfusynth.registration.frame_resampling import fill_in_time, in_view, index_transform, resample
+from perfusynth.registration.frame_resampling import in_view, index_transform, resample
 from perfusynth.registration.motion_settings import MotionSettings
 from perfusynth.registration.rigid_fit import Fit, RigidFit
+from perfusynth.registration.time_filling import as_stored, fill_voxels, interpolate_frames
 from perfusynth.volumes.series import Series
 
 #: Bytes of float32 frames that are gathered at once: neighbours in time lie side by side in memory.
@@ -194,10 +211,10 @@ def correct_motion(
     index = {int(frame): index_transform(series.affine, motion.transforms[frame]) for frame in moved}
     array = series.array.copy()
     unseen = _resample_frames(series.array, array, index, on_progress)
-    _interpolate_frames(array, unmended, series.times_s)
+    interpolate_frames(array, unmended, series.times_s)
     mended = int((~unmended).sum())
     valid = mended - unseen >= settings.in_view_share * mended - 1e-6
-    _fill_voxels(array, valid & (unseen > 0), index, unmended, series.times_s)
+    fill_voxels(array, valid & (unseen > 0), index, unmended, series.times_s)
     notes = _notes(series, motion, valid, settings)
     on_progress("motion", 1.0)
     return CorrectedSeries(replace(series, array=array), valid, notes, "partly_mended" if notes else "mended")
@@ -217,10 +234,6 @@ def _check_mendable(motion: FrameMotion, frames: int, settings: MotionSettings) 
         )
 
 
-def _as_stored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return np.rint(values).astype(dtype) if dtype == np.int16 else values
-
-
 def _resample_frames(
     source: np.ndarray, array: np.ndarray, index: dict[int, np.ndarray], on_progress: OnProgress
 ) -> np.ndarray:
@@ -235,33 +248,8 @@ def _resample_frames(
             on_progress("motion", (start + at) / len(frames))
             gathered[at] = resample(gathered[at], index[frame])
             unseen += ~in_view(source.shape[:3], index[frame])  # type: ignore[arg-type]
-        array[..., some] = np.moveaxis(_as_stored(gathered, array.dtype), 0, 3)
+        array[..., some] = np.moveaxis(as_stored(gathered, array.dtype), 0, 3)
     return unseen
-
-
-def _interpolate_frames(array: np.ndarray, unmended: np.ndarray, times_s: np.ndarray) -> None:
-    """Write frames that could not be aligned, from their neighbours in time."""
-    mended = np.flatnonzero(~unmended)
-    for frame in np.flatnonzero(unmended):
-        near = [int(f) for f in (*mended[mended < frame][-1:], *mended[mended > frame][:1])]
-        first, last = near[0], near[-1]
-        span = times_s[..., last] - times_s[..., first]
-        share = (times_s[..., frame] - times_s[..., first]) / span if first != last else 0.0
-        low = array[..., first].astype(np.float32)
-        array[..., frame] = _as_stored(low + np.float32(share) * (array[..., last] - low), array.dtype)
-
-
-def _fill_voxels(
-    array: np.ndarray, where: np.ndarray, index: dict[int, np.ndarray], unmended: np.ndarray, times_s: np.ndarray
-) -> None:
-    """Write the frames in which a valid voxel was out of view."""
-    at = np.nonzero(where)
-    missing = np.tile(unmended, (len(at[0]), 1))
-    for frame, matrix in index.items():
-        missing[:, frame] = ~in_view(where.shape, matrix)[at]  # type: ignore[arg-type]
-    times = times_s if times_s.ndim == 1 else times_s[at[2]]
-    curves = array[at]
-    array[at] = np.where(missing, _as_stored(fill_in_time(curves, missing, times), array.dtype), curves)
 
 
 def _notes(series: Series, motion: FrameMotion, valid: np.ndarray, settings: MotionSettings) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-#: Tukey's biweight: residuals beyond this many robust SDs count nothing. The usual 4.685 is for normal noise; here it is
-#: partial volume across thick slices that errs, and 3 halves the error there (the project's own choice).
+#: Tukey's biweight: residuals beyond this many robust SDs count nothing. The usual 4.685 is for normal noise; here
+#: partial volume across thick slices errs, and 3 halves what it does in slabs of a fine head (own choice).
 TUKEY_SDS = 3.0
 #: SD of a normal distribution per median absolute deviation.
 SD_PER_MAD = 1.4826
