@@ -28,7 +28,8 @@ class MotionSettings:
     same_position_share
         The reference is the earliest frame whose summed difference to all others is within this share of the least.
     least_correlation
-        A frame whose bone correlates less with the reference's after alignment could not be aligned.
+        A frame whose bone correlates less with the reference's after alignment could not be aligned. On digital patients
+        aligned frames reach 0.97 and more, 5 mm of motion within a frame 0.89, other heads 0.6.
     least_in_view
         Share of the reference's bone that a frame has to show.
     untouched_mm
@@ -54,7 +55,7 @@ class MotionSettings:
     iterations: int = 40
     step_mm: float = 0.002
     same_position_share: float = 0.1
-    least_correlation: float = 0.85
+    least_correlation: float = 0.9
     least_in_view: float = 0.6
     untouched_mm: float = 0.1
     in_view_share: float = 0.9
