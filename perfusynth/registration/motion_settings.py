@@ -28,7 +28,7 @@ class MotionSettings:
     same_position_share
         The reference is the earliest frame whose summed difference to all others is within this share of the least.
     least_correlation
-        A frame whose bone correlates less with the reference's after alignment could not be aligned. On digital patients
+        A frame whose bone correlates less with the reference's after alignment could not be aligned. On the phantom
         aligned frames reach 0.97 and more, 5 mm of motion within a frame 0.89, other heads 0.6.
     least_in_view
         Share of the reference's bone that a frame has to show.
