@@ -4,7 +4,8 @@ The skull drives: HU are cut so that all that enhances is one flat value, and bo
 parameters (`rigid_fit`).
 
 Error at brain points on the phantom's true transforms, median / 95th percentile / worst over all frames, mm (two
-patients a grade; 5 mm x 32 and 10 mm x 8 slices; in brackets heads of 1 mm moved finely, then averaged to slabs):
+patients a grade; 5 mm x 32 and 10 mm x 8 slices; in brackets heads of 1 mm moved finely, then averaged to slabs,
+without contrast, one patient for negligible). The settings were chosen on these patients: new ones may do worse.
 
 ==========  =====================================  =====================================
 grade       5 mm slices                            10 mm slices
@@ -16,9 +17,9 @@ strong      0.06 / 0.21 / 0.36 (0.03, 0.06, 0.10)  0.67 / 1.38 / 2.29 (0.32, 1.1
 
 Own code instead of SimpleITK's ImageRegistrationMethod because of time: 0.05 s a frame of 256 x 256 x 32 on one core,
 against 0.45-0.6 s with the same bone images, levels and mask (mean squares or correlation, 10-20 % of the voxels,
-regular steps). Mean errors in four series of 16 frames, here against there (mean squares, correlation): 5 mm slices
-0.06 against 0.07, 0.07 and 0.07 against 0.13, 0.14 mm; 10 mm slices 0.26 against 0.71, 0.18 and 0.14 against 0.26,
-0.33 mm.
+regular steps; one untuned configuration, timed on a machine with other work). Mean errors in four series of 16 frames,
+here against there (mean squares, correlation): 5 mm slices 0.06 against 0.07, 0.07 and 0.07 against 0.13, 0.14 mm;
+10 mm slices 0.26 against 0.71, 0.18 and 0.14 against 0.26, 0.33 mm.
 """
 
 from dataclasses import dataclass, replace
