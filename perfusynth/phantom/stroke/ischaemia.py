@@ -21,16 +21,16 @@ CHRONIC_TMAX4_RATIO, CHRONIC_DELAY_RATIO = 81 / 14, 9.0
 TERRITORY_SHARE_MAX, CORE_SHARE_MAX = 0.80, 0.92
 #: True relative CBF lies below the measured one: deconvolution lowers normal flow by half, slow flow by a quarter, and
 #: resolution and noise add to what is nearly zero. Measured: core 0.19, doomed penumbra 0.34, surviving 0.46 [Schae];
-#: the true values are [d], fitted on 32 patients so that measured rCBF < 38 % meets the DWI core as published [Cer].
+#: the true values are [d], fitted on 48 patients so that measured rCBF < 38 % meets the DWI core as published [Cer].
 #: They agree with 10 and 20 mL/100 g/min as the limits of core and penumbra at a normal flow of 45.
 #: Relative CBF that separates flow core and penumbra, ...
-RCBF_CORE = 0.22
+RCBF_CORE = 0.24
 #: ... flow against its order: relative CBF at volumes in multiples of that of Tmax > 6 s (outside it), ...
-RIM_RCBF = ((DELAY_RATIO, 1.0), (TMAX4_RATIO, 0.79), (1.0, 0.41))
+RIM_RCBF = ((DELAY_RATIO, 1.0), (TMAX4_RATIO, 0.80), (1.0, 0.45))
 #: ... between Tmax > 6 s (0) and the flow core (1), ...
-PENUMBRA_RCBF = ((0.35, 0.365), (0.80, 0.32))
+PENUMBRA_RCBF = ((0.35, 0.40), (0.80, 0.35))
 #: ... and inside the flow core, by share of its volume.
-CORE_RCBF = ((1.0, RCBF_CORE), (0.80, 0.08), (0.45, 0.04), (0.0, 0.01))
+CORE_RCBF = ((1.0, RCBF_CORE), (0.80, 0.07), (0.45, 0.03), (0.0, 0.01))
 #: Flow behind a chronic occlusion stays above this [d; CBV normal, cICA].
 CHRONIC_RCBF_MIN = 0.72
 #: CBV of healthy grey and white matter, mL/100 g [Manh].
@@ -53,7 +53,7 @@ SHAPE_SCALE = 1.0
 NWU_RCBF_FULL, NWU_RCBF_NONE = 0.15, 0.45
 #: Mean of that weight over the infarct that low flow shows (measured, inverse), so that its mean uptake is the one
 #: drawn; and the largest uptake, %: oedema down to about 20 HU [d].
-NWU_GAIN, NWU_MAX_PERCENT = 1.17, 40.0
+NWU_GAIN, NWU_MAX_PERCENT = 1.13, 40.0
 #: Reperfused tissue: excess of flow and of blood volume where flow had stopped, and earlier arrival, s [d].
 LUXURY_FLOW, LUXURY_CBV, LUXURY_EARLIER_S = 0.40, 0.30, 0.2
 #: Seizure: rise of CBV relative to that of CBF, and earlier arrival, s [d].

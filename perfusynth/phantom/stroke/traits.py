@@ -46,7 +46,7 @@ CORE_SHARE_MAX = 0.92
 GROWTH_WITH_VOLUME, GROWTH_WITH_EARLINESS = 0.5, 0.25
 #: Volume whose flow is below `ischaemia.RCBF_CORE` relative to the infarct: median, SD of the logarithm; and, as a
 #: share of the volume of Tmax > 6 s, the largest low-flow volume that is not (yet) infarcted [d, fitted to Cer].
-FLOW_CORE_MEDIAN, FLOW_CORE_LOG_SD, FLOW_CORE_BENIGN_SHARE = 0.85, 0.50, 0.05
+FLOW_CORE_MEDIAN, FLOW_CORE_LOG_SD, FLOW_CORE_BENIGN_SHARE = 0.68, 0.45, 0.04
 #: Volume(Tmax > 10 s) / volume(Tmax > 6 s) of the tissue, by collaterals, rise per SD of growth, own SD [d]: blur and
 #: noise of the measurement lower it to the published mean of 0.4 [Oli].
 HIR = {"poor": 0.75, "middle": 0.62, "good": 0.49}
