@@ -49,6 +49,8 @@ class BrainLimits:
     reach_mm: float = 10.0
     #: Share of the region's surface that may face air or fat instead of bone.
     spill_share: float = 0.03
+    #: Slices thicker than this (10 mm in CT perfusion) are compared with their own surroundings only.
+    thick_mm: float = 8.0
     #: Cross-section below which the region has left the skull by the foramen magnum (30 x 35 mm: 8 cm2).
     canal_cm2: float = 9.0
     #: Voxels next to the skull are brain up to this value (half-way to bone would lie near 500; the dura is 60-100).
@@ -164,7 +166,7 @@ def find_intracranial(ncct: Volume, limits: BrainLimits) -> Intracranial:
         region = _largest_opened(tissue, mean.spacing, level.opening_mm, limits)
         if region is None:
             continue
-        spill = _spill(region, hu, limits.fat_hu)
+        spill = _spill(region, hu, mean.spacing, limits)
         if best is None or spill < best[0]:
             best = (spill, number, region)
         if spill <= limits.spill_share:
@@ -228,10 +230,13 @@ def _above_canal(region: np.ndarray, spacing: np.ndarray, canal_cm2: float) -> n
     return kept
 
 
-def _spill(region: np.ndarray, hu: np.ndarray, fat_hu: float) -> float:
+def _spill(region: np.ndarray, hu: np.ndarray, spacing: np.ndarray, limits: BrainLimits) -> float:
     """Share of what lies within two blocks around the region that is air or fat; a skull leaves little of it."""
-    shell = ndimage.binary_dilation(region, _CONNECTED, iterations=2) & ~region
-    return float(np.count_nonzero(shell & (hu < fat_hu))) / max(1, np.count_nonzero(shell))
+    near = _CONNECTED.copy()
+    if spacing[2] > limits.thick_mm:
+        near[:, :, [0, 2]] = False  # two slices above the region lies what is beyond the skull
+    shell = ndimage.binary_dilation(region, near, iterations=2) & ~region
+    return float(np.count_nonzero(shell & (hu < limits.fat_hu))) / max(1, np.count_nonzero(shell))
 
 
 def _filled(region: np.ndarray) -> np.ndarray:
