@@ -5,7 +5,20 @@ import sys
 import typer
 
 from perfusynth import __version__
-from perfusynth.cli import check, colours, demo, evaluate, measure, models, phantom, serve, synthesize, token, train
+from perfusynth.cli import (
+    check,
+    colours,
+    demo,
+    evaluate,
+    maps,
+    measure,
+    models,
+    phantom,
+    serve,
+    synthesize,
+    token,
+    train,
+)
 from perfusynth.errors import Cancelled, InputError, PerfusynthError
 
 app = typer.Typer(
@@ -22,6 +35,7 @@ app.command()(demo.demo)
 app.command()(phantom.phantom)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(maps.maps)
 app.command()(colours.colours)
 app.command()(measure.measure)
 app.add_typer(token.app, name="token")

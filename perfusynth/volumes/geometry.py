@@ -5,6 +5,7 @@ import itertools
 import nibabel as nib
 import numpy as np
 
+from perfusynth.volumes.series import Series
 from perfusynth.volumes.volume import Volume
 
 #: Largest deviation of the axes from a right angle that counts as orthogonal: cosine between two axes.
@@ -42,3 +43,11 @@ def corners(shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
     """RAS mm positions of the centres of the eight corner voxels, shape (8, 3)."""
     index = np.array(list(itertools.product(*((0, n - 1) for n in shape))), dtype=float)
     return nib.affines.apply_affine(affine, index)
+
+
+def series_nearest_ras(series: Series) -> Series:
+    """`nearest_ras` of a series whose frames have one time for all slices; frames stay the last axis."""
+    orientation = nib.orientations.io_orientation(series.affine)
+    array = nib.orientations.apply_orientation(series.array, orientation)
+    affine = series.affine @ nib.orientations.inv_ornt_aff(orientation, series.shape)
+    return Series(array, affine, series.times_s)
