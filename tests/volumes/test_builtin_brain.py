@@ -1,5 +1,7 @@
 """The built-in brain: where it must be found, what must stay outside, and what it refuses."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +11,10 @@ from perfusynth.errors import InputError
 from perfusynth.phantom.ct.grids import native_grid
 from perfusynth.phantom.ct.ncct import render_ncct
 from perfusynth.phantom.ct.scanners import SCANNERS
+from perfusynth.phantom.ctp.frames import render_series
+from perfusynth.phantom.ctp.protocols import PROTOCOLS
+from perfusynth.phantom.head.pose import template_coordinates
+from perfusynth.phantom.lattice import HEAD, sample
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.scene import scene_of
 from perfusynth.volumes.acquisition import Acquisition
@@ -74,6 +80,17 @@ def test_a_circular_field_of_view_with_padding(head):
     hu = truth.ncct.array.copy()
     hu[np.hypot(x[:, None], y[None, :]) > 74] = -3024
     assert dice(BuiltinBrain().extract(truth.ncct.with_array(hu)).mask, truth.brain) >= 0.96
+
+
+def test_thick_slices_of_a_perfusion_study():
+    # Two slices of 10 mm above a brain lies what is beyond the skull: that is no leak.
+    scene = scene_of(draw_patient(931))
+    study = render_series(scene, replace(PROTOCOLS["standard_80mm"], duration_s=3.0, motion="off"), noise_seed=1)
+    mean = Volume(study.hu.mean(axis=3), study.affine)
+    ranges = tuple(np.arange(n, dtype=float) for n in mean.shape)
+    points = template_coordinates(scene.placement, study.affine, ranges).reshape(3, -1)
+    truth = sample(scene.skull.beyond, HEAD, points, outside=120.0).reshape(mean.shape) < 0
+    assert dice(BuiltinBrain().extract(mean).mask, truth) >= 0.96
 
 
 def test_infarct_blood_and_calcification_stay_inside(head):

@@ -67,7 +67,7 @@ class Bolus:
     mean_curve_hu
         Median enhancement of the arteries found, HU above the baseline, ``(frames,)``.
     tissue_curve_hu
-        Mean enhancement of the tissue away from bone, HU above the baseline, ``(frames,)``.
+        Mean enhancement of the brain away from bone, its vessels with it, HU above the baseline, ``(frames,)``.
     """
 
     baseline: slice
@@ -151,11 +151,11 @@ def find_bolus(series: Series, brain: np.ndarray, settings: BolusSettings | None
     around = _some(inner & (away > settings.vessel_mm))
     count = max(1, round(settings.vessel_share * np.count_nonzero(around)))
     change = np.where(around, largest - least, 0)
-    chosen = change >= np.partition(change.ravel(), -count)[-count]
-    curve = _arterial(series.array[chosen].astype(np.float32), rise, interval, settings)
-    bolus = _passage(curve, tissue, settings)
+    chosen = np.unravel_index(np.argpartition(change.ravel(), -count)[-count:], change.shape)
+    curves = series.array[chosen].astype(np.float32)
+    bolus = _passage(_arterial(curves, rise, interval, settings), tissue, settings)
     if bolus is None:
-        raise _without_passage(series.array[chosen], settings)
+        raise _without_passage(curves, settings)
     return bolus
 
 
