@@ -25,5 +25,7 @@ def test_the_command_renews_its_tables_and_nothing_else(tmp_path: Path):
     (tmp_path / "perfusion.md").write_text(f"# Page\n{markers}after\n", encoding="utf-8")
     assert main(["--docs", str(tmp_path)]) == 0
     text = (tmp_path / "perfusion.md").read_text(encoding="utf-8")
-    assert text.startswith("# Page\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("# Page\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
     assert text.count("| osvd 0.035 |") == 3 + 4 + 1
