@@ -1,15 +1,14 @@
 """Which series of a study is its CT perfusion, and what is no perfusion study at all."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from perfusynth.errors import InputError
 from perfusynth.readers.perfusion_series import read_perfusion
+from tests.readers.perfusion_refusals import refusal, said
 
 HEIGHTS = np.arange(6) * 5.0
 TIMES = np.arange(8) * 1.5
@@ -27,21 +26,6 @@ def at(start: datetime):
 
 NOON = at(datetime(2024, 5, 6, 12))
 LATER = at(datetime(2024, 5, 6, 13, 30))
-
-
-def said(scan, *words: str) -> bool:
-    """Whether one note holds all words."""
-    return any(all(word in note for word in words) for note in scan.notes)
-
-
-def refusal(path: Path) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read_perfusion(path)
-    fault = caught.value
-    assert all(fault.as_dict().values())
-    for secret in ("Secret", "SECRET", str(path)):
-        assert secret not in str(fault)
-    return fault
 
 
 def test_the_time_series_of_a_study_is_read(write_ctp, write_series, tmp_path, along_z, assert_true_frames):

@@ -10,9 +10,10 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from perfusynth.errors import Cancelled, InputError
+from perfusynth.errors import Cancelled
 from perfusynth.readers.perfusion_series import read_perfusion
 from perfusynth.volumes.geometry import corners
+from tests.readers.perfusion_refusals import refusal, said
 
 HEIGHTS = np.arange(6) * 5.0
 TIMES = np.arange(8) * 1.5
@@ -21,21 +22,6 @@ LATE = datetime(2024, 2, 28, 23, 59, 54)  # the study crosses midnight
 
 def acquisition_datetime(ds: Dataset, seconds: float, k: int) -> None:
     ds.AcquisitionDateTime = (LATE + timedelta(seconds=seconds)).strftime("%Y%m%d%H%M%S.%f+0100")
-
-
-def said(scan, *words: str) -> bool:
-    """Whether one note holds all words."""
-    return any(all(word in note for word in words) for note in scan.notes)
-
-
-def refusal(path: Path) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read_perfusion(path)
-    fault = caught.value
-    assert all(fault.as_dict().values())
-    for secret in ("Secret", "SECRET", str(path)):
-        assert secret not in str(fault)
-    return fault
 
 
 C, S = np.cos(0.3), np.sin(0.3)
