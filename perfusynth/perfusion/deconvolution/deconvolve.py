@@ -10,8 +10,9 @@ from perfusynth.perfusion.deconvolution.oscillation import OscillationLimited
 from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.progress import OnProgress, ignore_progress
 
-#: Voxels that are deconvolved at a time: about 40 MB of curves and residue functions.
-CHUNK_VOXELS = 65_536
+#: Voxels that are deconvolved at a time. On the CPU they stay in its cache: more take up to four times as long
+#: (docs/performance.md). A GPU is kept busy by about 250 MB of curves and residue functions.
+CHUNK_VOXELS, CHUNK_VOXELS_GPU = 8192, 262_144
 #: Flow below which a mean transit time is not told, mL/100 g/min: it would be a ratio of noise.
 FLOW_FOR_MTT = 1e-6
 
@@ -23,7 +24,7 @@ def deconvolve(
     settings: DeconvolutionSettings | None = None,
     *,
     device: str = "cpu",
-    chunk_voxels: int = CHUNK_VOXELS,
+    chunk_voxels: int | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> dict[str, np.ndarray]:
     """Maps of many voxels.
@@ -41,7 +42,7 @@ def deconvolve(
     device
         A torch device: ``cpu``, ``cuda``.
     chunk_voxels
-        Voxels at a time; bounds the memory, changes nothing else.
+        Voxels at a time; bounds the memory, changes nothing else. `CHUNK_VOXELS`, or `CHUNK_VOXELS_GPU`, when ``None``.
     on_progress
         Told the fraction done after each chunk; may raise `Cancelled`.
 
@@ -66,13 +67,14 @@ def deconvolve(
     if not (np.isfinite(aif).all() and aif.sum() > 0 and dt_s > 0):
         raise ValueError("expected a finite arterial input with a positive area, and a positive frame interval")
     where = torch.device(device)
+    at_once = chunk_voxels or (CHUNK_VOXELS if where.type == "cpu" else CHUNK_VOXELS_GPU)
     lags, residues_of = _inversion(aif, dt_s, settings, where)
     area = area_weights(len(aif), dt_s)
     weights = torch.as_tensor(area / (area @ aif), dtype=torch.float32, device=where)
     names = ("tmax", "cbf", "cbv", "mtt")
     maps = {name: np.empty(len(curves), dtype=np.float32) for name in names}
-    for start in range(0, len(curves), chunk_voxels):
-        part = slice(start, start + chunk_voxels)
+    for start in range(0, len(curves), at_once):
+        part = slice(start, start + at_once)
         chunk = torch.as_tensor(np.ascontiguousarray(curves[part], dtype=np.float32), device=where)
         height, time = _peak(residues_of(chunk), float(lags[0]), float(lags[1] - lags[0]))
         cbf = settings.flow_unit * height.clamp_min(0)
@@ -80,7 +82,7 @@ def deconvolve(
         mtt = torch.where(cbf > FLOW_FOR_MTT, 60 * cbv / cbf.clamp_min(FLOW_FOR_MTT), 0)
         for name, values in zip(names, (time, cbf, cbv, mtt), strict=True):
             maps[name][part] = values.cpu().numpy()
-        on_progress("deconvolve", min(1.0, (start + chunk_voxels) / len(curves)))
+        on_progress("deconvolve", min(1.0, (start + at_once) / len(curves)))
     return maps
 
 

@@ -1,5 +1,7 @@
 """Block-circulant SVD with a threshold of its own for each voxel: the least that keeps the oscillation low (oSVD)."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -35,16 +37,20 @@ class OscillationLimited:
     ):
         self.limit = settings.oscillation
         whole = np.arange(0, 2 * len(aif) * dt_s, OSCILLATION_STEP_S)
+        self.samples = len(whole)
         circulant = Circulant(aif, dt_s)
         shares = (settings.least_threshold, *(share for share in LADDER if share > settings.least_threshold))
         masks = list({kept.tobytes(): kept for kept in (circulant.above(share) for share in shares)}.values())
-        self.steps = [
-            tuple(
-                torch.as_tensor(circulant.inverse(kept, lags).T.copy(), dtype=torch.float32, device=device)
-                for lags in (whole, lags_s)
-            )
-            for kept in masks
-        ]
+
+        def on_device(matrix: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(np.ascontiguousarray(matrix), dtype=torch.float32, device=device)
+
+        self.judged = []
+        self.wanted = [on_device(circulant.inverse(kept, lags_s).T) for kept in masks]
+        for kept in masks:
+            residues = circulant.inverse(kept, whole).T
+            # A residue function and its bend (second difference) by one product.
+            self.judged.append(on_device(np.hstack([residues, np.diff(residues, n=2, axis=1)])))
 
     def __call__(self, curves: torch.Tensor) -> torch.Tensor:
         """Residue functions ``(n, lags)`` of curves ``(n, frames)``.
@@ -52,28 +58,30 @@ class OscillationLimited:
         Between the last step that oscillates too much and the first that does not, the functions are mixed so that the
         index would be the limit: steps would else show as jumps of flow.
         """
-        result = curves.new_empty((len(curves), self.steps[0][1].shape[1]))
-        left = torch.arange(len(curves), device=curves.device)
-        before = before_index = curves.new_empty(0)
-        for k, (whole, wanted) in enumerate(self.steps):
-            own = curves if k == 0 else curves[left]
-            index, residues = oscillation_index(own @ whole), own @ wanted
-            quiet = index < self.limit
-            if k == len(self.steps) - 1:
-                quiet = torch.ones_like(quiet)
-            found = residues[quiet]
+        result = curves.new_empty((len(curves), self.wanted[0].shape[1]))
+        for k, (rows, share) in enumerate(self._steps(curves)):
+            own = curves[rows]
+            found = own @ self.wanted[k]
             if k > 0:
-                above, below = before_index[quiet], index[quiet]
-                share = ((self.limit - below) / (above - below).clamp_min(1e-9)).clamp(0, 1)[:, None]
-                found = torch.lerp(found, before[quiet], share)
-            result[left[quiet]] = found
-            left, before, before_index = left[~quiet], residues[~quiet], index[~quiet]
-            if not len(left):
-                break
+                found = torch.lerp(found, own @ self.wanted[k - 1], share[:, None])
+            result[rows] = found
         return result
 
+    def _steps(self, curves: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """For each step the rows of ``curves`` that it is for, and what the step before it counts in each, 0-1."""
+        rows, own = torch.arange(len(curves), device=curves.device), curves
+        before = curves.new_full((len(curves),), torch.inf)
+        last = len(self.judged) - 1
+        for k, judged in enumerate(self.judged):
+            index = self._oscillation_index(own @ judged)
+            quiet = index < self.limit if k < last else torch.ones_like(index, dtype=torch.bool)
+            above, below = before[quiet], index[quiet]
+            yield rows[quiet], ((self.limit - below) / (above - below).clamp_min(1e-9)).clamp(0, 1)
+            rows, own, before = rows[~quiet], own[~quiet], index[~quiet]
+            if not len(rows):
+                return
 
-def oscillation_index(residues: torch.Tensor) -> torch.Tensor:
-    """Oscillation index of residue functions ``(n, samples)``: mean bend over the largest value (Wu et al., eq. 9)."""
-    bend = torch.diff(residues, n=2, dim=1).abs().sum(dim=1)
-    return bend / (residues.shape[1] * residues.amax(dim=1).clamp_min(torch.finfo(residues.dtype).tiny))
+    def _oscillation_index(self, judged: torch.Tensor) -> torch.Tensor:
+        """Oscillation index: mean bend over the largest value (Wu et al., eq. 9), of products with ``self.judged``."""
+        largest = judged[:, : self.samples].amax(dim=1).clamp_min(torch.finfo(judged.dtype).tiny)
+        return judged[:, self.samples :].abs_().sum(dim=1) / (self.samples * largest)
