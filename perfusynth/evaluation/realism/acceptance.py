@@ -16,8 +16,8 @@ SWELLING_ONLY = (
     "from the twin by 0.002 HU; swelling fills sulci, which reads as brighter"
 )
 MEASURED_FLOW = (
-    "the core's own flow is 0.16 of normal, 0.14 where none was reperfused; the truncation lowers normal flow more than "
-    "slow flow, and noise raises what is nearly zero: measured flow lies 0.12 to 0.14 above the true one"
+    "the core's own flow is 0.16 of normal, 0.14 where none was reperfused; the truncation lowers normal flow more "
+    "than slow flow, and noise raises what is nearly zero: measured flow lies 0.12 to 0.14 above the true one"
 )
 
 #: Hours of imaging that stand for 3 and for 24 h of the water uptake's course.
