@@ -69,8 +69,8 @@ def test_ica_occlusions_have_the_published_mean_volume(ill: list[Stroke]):
 
 
 def test_hypoperfusion_intensity_is_as_published_and_worse_with_poor_collaterals(ill: list[Stroke]):
-    # The tissue's own: what a measurement leaves of it is 0.4 (realism table).
-    assert values(ill, "hir_target").mean() == pytest.approx(0.52, abs=0.06)
+    # The tissue's own lies above the published 0.4: a measurement lowers it (realism table).
+    assert 0.4 < values(ill, "hir_target").mean() < 0.4 + 0.3
     good, poor = (np.mean([s.hir_target for s in ill if s.collaterals == c]) for c in ("good", "poor"))
     assert 0.12 < poor - good < 0.35  # 0.73 - 0.51 published
 
@@ -105,7 +105,8 @@ def test_mimics_come_only_without_an_occlusion(strokes: list[Stroke], ill: list[
     assert set(kinds) == {"none", "chronic ICA", "seizure"}
     chronic = [s for s in strokes if s.mimic == "chronic ICA"]
     assert all(s.chronic_ica and s.side in ("left", "right") and s.core_target_ml == 0 for s in chronic)
-    assert np.median(values(chronic, "tmax6_target_ml")) == pytest.approx(14, abs=7)
+    # The tissue's own: 14 mL as measured [cICA], of which speckle and smoothing take some.
+    assert 14 <= np.median(values(chronic, "tmax6_target_ml")) <= 14 + 8
     assert (values(chronic, "tmax_peak_s") < 8).mean() == pytest.approx(24 / 31, abs=0.12)
 
 
