@@ -36,8 +36,11 @@ def maps(
     brain, valid and baseline, measurements.json, report.html and report.png with the artery and vein that were chosen.
     """
     from perfusynth.cli.progress_bar import progress_bar
+    from perfusynth.cli.told import tell
     from perfusynth.synthesis.result_folder import result_folder
 
+    if times is not None and interval is not None:
+        raise _refusal("The times of the frames are given twice.", "--times or --interval", "both", "bad_option")
     position = None if aif is None else _position(aif)
     listed = None if times is None else _times(times)
     with result_folder(out) as folder:
@@ -56,13 +59,7 @@ def maps(
                 report=report,
                 on_progress=progress,
             )
-    for line in [*found.notices, *(f"note: {note}" for note in found.input.notes)]:
-        typer.echo(line)
-    for key, ml in (found.volumes_ml or {}).items():
-        typer.echo(f"Tmax > {key} s: {ml:.1f} mL")
-    typer.echo(f"core: {found.core.ml:.1f} mL" if found.core else "core: not measured")
-    typer.echo(f"side: {found.laterality.side}" if found.laterality else "side: not measured")
-    typer.echo(f"result: {out}")
+    tell(found, out)
 
 
 def _settings(

@@ -35,6 +35,7 @@ def measure(
     OUT receives measurements.json, report.html and report.png, and the maps and the brain that were measured.
     """
     from perfusynth.cli.progress_bar import progress_bar
+    from perfusynth.cli.told import tell
     from perfusynth.ctp_maps.measure import measure_maps
     from perfusynth.synthesis.result_folder import result_folder
 
@@ -58,14 +59,7 @@ def measure(
     if as_json:
         typer.echo(result.measurements.as_json(), nl=False)
         return
-    m = result.measurements
-    for line in [*m.notices, *(f"note: {note}" for note in m.input.notes)]:
-        typer.echo(line)
-    for key, ml in (m.volumes_ml or {}).items():
-        typer.echo(f"Tmax > {key} s: {ml:.1f} mL")
-    typer.echo(f"core: {m.core.ml:.1f} mL" if m.core else "core: not measured")
-    typer.echo(f"side: {m.laterality.side}" if m.laterality else "side: not measured")
-    typer.echo(f"result: {out}")
+    tell(result.measurements, out)
 
 
 def _settings(

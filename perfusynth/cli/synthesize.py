@@ -23,6 +23,7 @@ def synthesize(
     report.html and report.png; also ncct.nii.gz where INPUT was tilted or unevenly spaced and had to be resampled.
     """
     from perfusynth.cli.progress_bar import progress_bar
+    from perfusynth.cli.told import tell
     from perfusynth.synthesis.options import SynthesisOptions
     from perfusynth.synthesis.result_folder import result_folder
 
@@ -44,11 +45,4 @@ def synthesize(
 
                 progress("report", 1.0)
                 report_of_result(folder, source)
-    for notice in measurements.notices:
-        typer.echo(notice)
-    for check in measurements.checks:
-        overridden = " (overridden)" if check.code in measurements.overrides else ""
-        typer.echo(f"{check.severity}: {check.message}{overridden}")
-    for key, ml in (measurements.volumes_ml or {}).items():
-        typer.echo(f"Tmax > {key} s: {ml:.1f} mL")
-    typer.echo(f"result: {out}")
+    tell(measurements, out)
