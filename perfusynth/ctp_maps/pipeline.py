@@ -55,7 +55,7 @@ def make_maps(
         4-D NIfTI, a DICOM folder, or a zip of one.
     out
         Existing empty folder; receives ``tmax, cbf, cbv, mtt, brain, valid, baseline`` as ``.nii.gz`` on the study's
-        grid, ``measurements.json``, and the report where it is wanted.
+        grid (``brain``: the part of it that is valid), ``measurements.json``, and the report where it is wanted.
     times_s, interval_s
         When the frames were acquired, where the files do not say or say it wrongly.
 
@@ -79,7 +79,7 @@ def make_maps(
     timings = stages.timings_s | {f"maps: {name}": seconds for name, seconds in found.timings_s.items()}
     measurements = _measurements(scan, found, midplane, regions, settings, timings)
     with stages.stage("package"):
-        _write_volumes(out, found, measurements)
+        _write_volumes(out, found, seen, measurements)
     with stages.stage("report"):
         if report:
             curves = _input_functions(found, settings)
@@ -88,13 +88,14 @@ def make_maps(
     return measurements
 
 
-def _write_volumes(out: Path, found: SeriesMaps, measurements: Measurements) -> None:
+def _write_volumes(out: Path, found: SeriesMaps, seen: np.ndarray, measurements: Measurements) -> None:
     assert measurements.deconvolution is not None
     description = deconvolution_description(measurements.deconvolution)
     for name, volume in found.maps.items():
         write_nifti(out / f"{name}.nii.gz", volume, description=description)
     grid = found.baseline
-    write_nifti(out / "brain.nii.gz", grid.with_array(found.brain.mask), dtype=np.uint8)
+    # The brain that was measured, so that whoever measures these files again gets the same numbers.
+    write_nifti(out / "brain.nii.gz", grid.with_array(seen), dtype=np.uint8)
     write_nifti(out / "valid.nii.gz", grid.with_array(found.valid), dtype=np.uint8)
     write_nifti(out / BASELINE_FILE, grid, description="mean of the CTP frames before the contrast, HU")
 

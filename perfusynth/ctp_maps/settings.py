@@ -11,6 +11,9 @@ from perfusynth.perfusion.series.timing import TimingSettings
 from perfusynth.perfusion.series.tissue import TissueSettings
 from perfusynth.registration.motion_settings import MotionSettings
 
+#: SD of a smoothing that leaves nothing of a map, mm (the project's own choice).
+MAX_SMOOTHING_MM = 20.0
+
 
 @dataclass(frozen=True)
 class MapSettings:
@@ -36,3 +39,8 @@ class MapSettings:
     deconvolution: DeconvolutionSettings = field(default_factory=DeconvolutionSettings)
     regions: RegionSettings = field(default_factory=RegionSettings)
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        widths = (self.smoothing.in_plane_mm, self.smoothing.across_mm)
+        if not all(0 <= width < MAX_SMOOTHING_MM for width in widths):
+            raise ValueError(f"expected smoothing of 0 to {MAX_SMOOTHING_MM:g} mm, got {max(widths, key=abs):g}")
