@@ -1,4 +1,4 @@
-# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, phantom-realism, information-ceiling, lint. Python 3.11 or 3.12.
+# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, lint. Python 3.11 or 3.12.
 
 # The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -22,7 +22,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
   scikit-learn pillow
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis
 
-.PHONY: env demo test test-all bench phantom-atlas phantom-realism information-ceiling lint clean
+.PHONY: env demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -66,6 +66,11 @@ phantom-atlas: env
 phantom-realism: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.realism --patients $(or $(PATIENTS),500) --seed 6000000 \
 	  --processes $(or $(PROCESSES),2) --out "$(or $(OUT),runs/realism)" --docs docs
+
+# make ctp-maps-agreement         perfusynth maps on 24 digital patients against the truth; renews docs/perfusion.md
+ctp-maps-agreement: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.ctp_agreement --patients $(or $(PATIENTS),24) \
+	  --processes $(or $(PROCESSES),1) --out "$(or $(OUT),runs/ctp-agreement)" --docs docs
 
 # make information-ceiling OUT=FOLDER: how well any method could mark these patients; 20,000 twins, about 20 minutes on two quiet cores.
 information-ceiling: env

@@ -1,15 +1,13 @@
-"""One row of figures a patient, from one seed; many patients in a file of JSON lines that can be continued."""
+"""One row of figures a patient, from one seed, and many patients' rows."""
 
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perfusynth.errors import InputError
+from perfusynth.evaluation.patient_rows import rows_of_patients
 from perfusynth.evaluation.realism.mr_figures import mr_figures
 from perfusynth.evaluation.realism.ncct_figures import (
     asymmetry_figures,
@@ -23,7 +21,6 @@ from perfusynth.evaluation.realism.sign_figures import artery_figures
 from perfusynth.phantom.ct.misregistration import draw_misregistration
 from perfusynth.phantom.patient import Patient, draw_patient
 from perfusynth.phantom.scene import scene_of
-from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
 
 def drawn_figures(patient: Patient) -> dict[str, Any]:
@@ -67,45 +64,6 @@ def figures_of(seed: int) -> dict[str, Any]:
     }
 
 
-def _about() -> dict[str, str]:
-    return {"phantom_version": PHANTOM_VERSION, "parameter_hash": parameter_hash()}
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file, by seed; a last line that was cut off is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    rows = [json.loads(line) for line in lines[:-1] if line]
-    return sorted(rows, key=lambda row: row["seed"])
-
-
-def _checked(path: Path) -> list[dict[str, Any]]:
-    """Rows so far, if they are of this phantom; the file is left with whole lines only."""
-    rows = read_rows(path)
-    for row in rows:
-        about = {name: row[name] for name in _about()}
-        if about != _about():
-            raise InputError(
-                f"{path.name} holds patients of another phantom.",
-                expected=f"parameter hash {_about()['parameter_hash'][:12]}",
-                got=f"{about['parameter_hash'][:12]}, version {about['phantom_version']}",
-                hint="Choose another folder with --out.",
-                code="other_phantom",
-            )
-    if path.exists():
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return rows
-
-
-def _in_processes(seeds: Sequence[int], processes: int) -> Iterator[dict[str, Any]]:
-    if processes == 1:
-        yield from map(figures_of, seeds)
-        return
-    with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(figures_of, seeds)
-
-
 def measure_patients(
     path: Path, seeds: Sequence[int], processes: int = 1, on_progress: Callable[[int], None] = lambda done: None
 ) -> list[dict[str, Any]]:
@@ -116,13 +74,4 @@ def measure_patients(
     InputError
         The file holds patients of another phantom version or with other parameters.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = {row["seed"] for row in _checked(path)}
-    missing = [seed for seed in seeds if seed not in done]
-    with path.open("a", encoding="utf-8") as file:
-        for count, row in enumerate(_in_processes(missing, processes), start=1):
-            file.write(json.dumps({**row, **_about()}) + "\n")
-            file.flush()
-            on_progress(len(seeds) - len(missing) + count)
-    wanted = set(seeds)
-    return [row for row in read_rows(path) if row["seed"] in wanted]
+    return rows_of_patients(path, seeds, figures_of, processes, on_progress)

@@ -1,0 +1,1 @@
+"""`perfusynth maps` on digital patients' perfusion series, against what is true of these patients."""
