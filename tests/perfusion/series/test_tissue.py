@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from perfusynth.perfusion.series.arteries import choose_arteries
 from perfusynth.perfusion.series.baseline import Bolus, find_bolus
@@ -27,7 +28,7 @@ def test_parts_of_a_painted_head(paint):
     frames[stone] += 400
     frames[gas] -= 900
     found = tissue_of(Series(frames, head.series.affine, head.series.times_s), head.brain)
-    parts = (found.tissue, found.csf, found.bone, found.air, found.vessels)
+    parts = (found.tissue, found.csf, found.bone, found.air, found.vessels, found.rim)
     np.testing.assert_array_equal(np.sum(parts, axis=0), head.brain)
     for part, where in ((found.csf, fluid), (found.bone, stone), (found.air, gas)):
         painted = np.zeros_like(head.brain)
@@ -36,7 +37,21 @@ def test_parts_of_a_painted_head(paint):
         assert np.count_nonzero(part & ~painted) < 0.15 * np.count_nonzero(painted)
     assert found.vessels[20:23, 40:43, 2:5].all()
     assert found.vessels[28:32, 10:14, 1:6].all()
-    assert found.tissue[45:55, 30:40].all()
+    assert found.tissue[45:53, 30:40].all()
+
+
+def test_what_lies_beside_bone_is_rim_and_no_further(paint):
+    head = paint()
+    frames = head.series.array.copy()
+    stone = np.zeros(head.series.shape, dtype=bool)
+    stone[40:44, 20:24] = True
+    frames[stone] += 400
+    found = tissue_of(Series(frames, head.series.affine, head.series.times_s), head.brain)
+    apart = ndimage.distance_transform_edt(~stone, sampling=(*head.series.spacing[:2], 1e6))
+    assert found.rim[(apart > 0) & (apart <= 2.5)].all()
+    beyond = (apart > 2.5) & (apart < 5)
+    assert found.tissue[beyond].mean() > 0.9
+    assert not found.rim[beyond].any()
 
 
 def test_large_vessels_of_a_digital_patient_are_left_out_and_tissue_is_kept(study):
