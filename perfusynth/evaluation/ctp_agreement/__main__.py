@@ -10,6 +10,8 @@ from perfusynth.errors import InputError
 
 #: Files of a run beside its rows.
 TABLE_FILE, PICTURE_FILE = "table.md", "ctp_maps.png"
+#: What stands in the picture's place where it cannot be seen.
+CAPTION = "True region, and Tmax with and without motion correction, in the median patient of each grade of motion"
 
 
 def agreement(
@@ -49,7 +51,8 @@ def agreement(
     atomic.write_bytes(out / TABLE_FILE, text.encode())
     draw(rows, out / of_patients.SLICES, out / PICTURE_FILE)
     if docs is not None:
-        put_between_markers(docs / "perfusion.md", "ctp-agreement", text)
+        shown = f"{text}\n![{CAPTION}](pictures/{PICTURE_FILE})\n"
+        put_between_markers(docs / "perfusion.md", "ctp-agreement", shown)
         draw(rows, out / of_patients.SLICES, docs / "pictures" / PICTURE_FILE)
     typer.echo(text)
 
