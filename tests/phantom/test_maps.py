@@ -98,7 +98,7 @@ def test_the_core_lies_in_the_deficit_unless_it_was_reperfused(model_cases: list
 
 
 def test_measured_flow_tells_of_the_core_about_as_published(model_cases: list[RenderedCase]):
-    """Relative CBF below 38 % against the DWI core where Tmax > 6 s: 67 and 87 % [Cer]; few patients, wide limits."""
+    """Relative CBF below 38 % against the DWI core where Tmax > 6 s: 67 and 87 % [Cer], twice the table's limits."""
     hit = missed = spared = wrong = 0
     for case in model_cases:
         core, cbf = case.volumes["core"] > 0, case.volumes["cbf"]
@@ -109,8 +109,8 @@ def test_measured_flow_tells_of_the_core_about_as_published(model_cases: list[Re
             continue
         hit, missed = hit + (low & core).sum(), missed + (core & ~low).sum()
         spared, wrong = spared + (late & ~low & ~core).sum(), wrong + (low & ~core).sum()
-    assert hit / (hit + missed) == pytest.approx(0.67, abs=0.2)
-    assert spared / (spared + wrong) == pytest.approx(0.87, abs=0.13)
+    assert hit / (hit + missed) == pytest.approx(0.67, abs=0.16)
+    assert spared / (spared + wrong) == pytest.approx(0.87, abs=0.16)
 
 
 def test_patients_without_deficit_have_no_core_and_no_large_deficit(model_cases: list[RenderedCase]):
