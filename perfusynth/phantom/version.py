@@ -19,8 +19,13 @@ import perfusynth.phantom
 PHANTOM_VERSION = "1.0"
 #: Rooms whose constants decide on a case: what draws and renders a patient, and what makes maps of his curves.
 MAKING = (perfusynth.phantom, perfusynth.perfusion.deconvolution)
-#: What tells of patients or writes them down, but does not make them.
-NOT_MAKING = ("perfusynth.phantom.case", "perfusynth.phantom.sign", "perfusynth.phantom.version")
+#: What tells of patients or writes them down, but does not make them; and how much is computed at a time.
+NOT_MAKING = (
+    "perfusynth.phantom.case",
+    "perfusynth.phantom.sign",
+    "perfusynth.phantom.version",
+    "perfusynth.perfusion.deconvolution.deconvolve",
+)
 
 
 def parameter_hash() -> str:
