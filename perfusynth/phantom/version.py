@@ -22,7 +22,6 @@ MAKING = (perfusynth.phantom, perfusynth.perfusion.deconvolution)
 #: What tells of patients or writes them down, but does not make them; and how much is computed at a time.
 NOT_MAKING = (
     "perfusynth.phantom.case",
-    "perfusynth.phantom.sign",
     "perfusynth.phantom.version",
     "perfusynth.perfusion.deconvolution.deconvolve",
 )
@@ -45,7 +44,7 @@ def parameter_hash() -> str:
 def _modules() -> Iterator[ModuleType]:
     for room in MAKING:
         for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if not found.name.startswith(NOT_MAKING):
+            if not any(found.name == room or found.name.startswith(f"{room}.") for room in NOT_MAKING):
                 yield import_module(found.name)
 
 

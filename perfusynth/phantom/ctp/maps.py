@@ -173,7 +173,7 @@ def measured_maps(
     """
     working = working_grid(grid)
     aif = measured_aif(scene, protocol, noise_seed, noise=noise)
-    # Curves are carried as their coefficients in what deconvolution retains of them: a third of the frames.
+    # Curves are carried as their coefficients in what deconvolution retains of them: fewer than the frames.
     basis = retained_basis(aif, protocol.frame_s, deconvolution).astype(np.float32)
     table = curve_table(scene.patient.circulation, protocol)
     found = brain_curves(scene, working, TissueCurves(table.table @ basis.T))

@@ -33,13 +33,13 @@ class Haemodynamics:
     dispersion_s
         Time constant of the exponential vascular transport before the tissue, s (0: none).
     core
-        Tissue that is infarcted (what DWI shows), 0-1.
+        Where tissue is infarcted, 0-1; `Scene.infarct` is how much infarcted tissue a voxel holds.
     water_uptake_percent
         Net water uptake, % of tissue volume, >= 0.
     rcbf
         CBF relative to the same tissue when healthy.
     tmax_expected_s
-        Tmax as a noise-free block-circulant SVD would measure it: ``delay_s`` and what transit and dispersion add.
+        Tmax as `kinetics.STANDARD_DECONVOLUTION` would measure it: ``delay_s`` and what transit and dispersion add.
     swelling
         Share of the CSF space displaced by swelling, 0-1.
     """
