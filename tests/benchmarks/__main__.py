@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks import (
+    deconvolution,
     digital_patients,
     gpu,
     info_latency,
@@ -25,7 +26,17 @@ from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.scan import write_scan
 from tests.benchmarks.servers import no_op_server, real_server, stock_server
 
-PARTS = (request_to_maps, server_overhead, info_latency, writers, library, resampling, digital_patients, gpu)
+PARTS = (
+    request_to_maps,
+    server_overhead,
+    info_latency,
+    writers,
+    library,
+    resampling,
+    digital_patients,
+    deconvolution,
+    gpu,
+)
 ROWS = tuple(part.ROW for part in PARTS)
 
 
@@ -65,6 +76,7 @@ def measure(plan: Plan, rows: tuple[str, ...]) -> list[Figure]:
             library.ROW: lambda: library.measure(scan, folders[library.ROW], plan),
             resampling.ROW: lambda: resampling.measure(scan, plan),
             digital_patients.ROW: lambda: digital_patients.measure(plan),
+            deconvolution.ROW: lambda: deconvolution.measure(plan),
             gpu.ROW: lambda: gpu.measure(scan, plan),
         }
         figures = []
