@@ -24,7 +24,7 @@ from perfusynth.volumes.volume import Volume
 
 #: Share of the whole work by stage, from the timings of a 256x256x32 study of 40 frames on 2 cores
 #: (docs/performance.md).
-SHARES = {"motion": 0.55, "brain": 0.12, "arteries": 0.15, "smooth": 0.10, "deconvolve": 0.08}
+SHARES = {"motion": 0.78, "brain": 0.02, "arteries": 0.13, "smooth": 0.04, "deconvolve": 0.03}
 #: Flow below which a mean transit time is not told, mL/100 g/min: it would be a ratio of noise (the project's own
 #: choice, a tenth of the core's).
 FLOW_FOR_MTT = 0.5

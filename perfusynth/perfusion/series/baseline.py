@@ -223,13 +223,14 @@ def _passage(curve: np.ndarray, tissue: np.ndarray, settings: BolusSettings) -> 
 def _without_passage(curves: np.ndarray, settings: BolusSettings) -> InputError:
     """The error of vessels ``(n, frames)`` that do not rise: they fall from the start, or nothing happens."""
     mean = smoothed_in_time(np.median(curves, axis=0).astype(np.float32))
-    fall = float(mean[0] - mean.min())
-    if fall >= settings.least_peak_hu and mean[0] >= mean.max() - settings.onset_share * fall:
+    change = float(np.ptp(mean))
+    # Contrast that was there before lies above half of all that happens in the first frame.
+    if change >= settings.least_peak_hu and mean[0] - mean.min() >= change / 2:
         return _no_baseline(0, settings)
     return InputError(
         "The contrast never comes: no artery brightens in this series.",
         expected=f"arteries that brighten by at least {settings.least_peak_hu:.0f} HU",
-        got=f"{float(np.ptp(mean)):.0f} HU in the voxels that change most",
+        got=f"{change:.0f} HU in the voxels that change most, none of them as an artery does",
         hint="Give the perfusion series of a study in which contrast was injected, with all its frames.",
         code="no_bolus",
     )
