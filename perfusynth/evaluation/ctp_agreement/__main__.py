@@ -11,7 +11,7 @@ from perfusynth.errors import InputError
 #: Files of a run beside its rows.
 TABLE_FILE, PICTURE_FILE = "table.md", "ctp_maps.png"
 #: What stands in the picture's place where it cannot be seen.
-CAPTION = "True region, and Tmax with and without motion correction, in the median patient of each grade of motion"
+CAPTION = "True region, and Tmax with and without motion correction, over the first frame: the median patient by grade"
 
 
 def agreement(

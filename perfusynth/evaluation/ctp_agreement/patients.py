@@ -110,7 +110,7 @@ def figures_of(seed: int, *, protocol_of: Mapping[int, str], slices: Path) -> di
 
 
 def keep_slice(study: Study, path: Path) -> None:
-    """Truth and Tmax (NaN where there is none) in the slice with most true hypoperfusion, as ``.npz``."""
+    """First frame, truth and Tmax (NaN where there is none) in the slice with most true hypoperfusion, ``.npz``."""
     truth, spacing = study.truth, np.linalg.norm(study.rendered.affine[:3, :3], axis=0)
     k = int(truth.deficit.sum(axis=(0, 1)).argmax())
     arrays = {"deficit": truth.deficit[..., k], "spacing_mm": spacing[:2], "head": study.rendered.hu[..., k, 0]}

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def row(seed: int, motion: str = "strong", protocol: str = "wide_160mm", dice: float = 0.8) -> dict:
-    way = {"dice": dice, "dice_raw": dice - 0.1, "ml": 50.0, "false_ml": 0.0}
+    way = {"dice": dice, "dice_raw": dice - 0.1, "ml": 50.0, "false_ml": 0.0, "raw_false_ml": 1.0}
     way |= {name: 1.0 for _, name in table.CURVES}
     return {
         "seed": seed, "protocol": protocol, "motion": motion, "true_ml": 60.0, "phantom_dice": 0.85,
@@ -57,18 +57,21 @@ def test_a_run_continues_and_other_protocols_are_not_mixed_in(tmp_path: Path, mo
 def test_groups_have_their_medians_and_intervals_only_where_patients_are_enough():
     rows = [row(k, dice=0.7 + 0.01 * k) for k in range(9)] + [row(20, "moderate", "standard_80mm", 0.5)]
     rows[0]["corrected"] = {"refused": "motion_cannot_be_mended"}
+    rows[3]["corrected"]["false_ml"] = 7.5
     lines = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in table.regions_markdown(rows).splitlines()}
     assert list(lines)[2:] == ["all", "motion: moderate", "motion: strong", "standard_80mm", "wide_160mm"]
     strong = lines["motion: strong"]
     assert strong[1] == "9"
     assert strong[2].startswith("0.74 (0.7")  # of 0.71 to 0.78: the refused one is not among them
-    assert strong[-1].strip(" |") == "1 (motion_cannot_be_mended)"
+    assert strong[-2] == "1 (motion_cannot_be_mended)"
+    assert strong[-1].strip(" |") == "0"
+    assert strong[8] == "7.50"
     assert lines["motion: moderate"][2] == "0.50"
-    assert lines["motion: moderate"][-1].strip(" |") == "0"
+    assert lines["motion: moderate"][-2] == "0"
 
 
 def test_every_line_of_both_tables_has_all_its_cells():
-    for text in table.markdown([row(1), row(2)]).split("\n\n"):
+    for text in (table.regions_markdown([row(1), row(2)]), table.curves_markdown([row(1), row(2)])):
         assert len({line.count("|") for line in text.strip().splitlines()}) == 1
 
 
