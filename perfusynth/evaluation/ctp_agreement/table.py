@@ -117,9 +117,9 @@ def curves_markdown(patients: Sequence[Patient]) -> str:
 #: What the tables say, for readers.
 EXPLANATION = (
     "Region: Tmax > 6 s; true: by the simulated delay, transit and dispersion, where the head lay in the frame that "
-    "the others are brought to. The phantom's own maps are measured with noise of the same strength, but the "
-    "true AIF and no motion. False: more than 8 mm from tissue with a true Tmax of 4 s or more. A series that one way refuses is "
-    "missing in that way's columns only.\n"
+    "the others are brought to. The phantom's own maps are measured with noise of the same strength, but the true "
+    "AIF and no motion. False: more than 8 mm from tissue with a true Tmax of 4 s or more. A series that one way "
+    "refuses is missing in that way's columns only.\n"
 )
 
 
