@@ -89,12 +89,16 @@ class CorrectedSeries:
     grade
         ``none``: nothing was touched; ``mended``: some frames were resampled; ``partly_mended``: and some could not be,
         or slices were lost, or thick slices were crossed.
+    corrected
+        Frames that were resampled because the head had moved in them; those that could not be aligned are not among
+        them.
     """
 
     series: Series
     valid: np.ndarray
     notes: tuple[str, ...]
     grade: MotionRepair
+    corrected: tuple[int, ...] = ()
 
 
 def estimate_motion(
@@ -218,7 +222,8 @@ def correct_motion(
     fill_voxels(array, valid & (unseen > 0), index, unmended, series.times_s)
     notes = _notes(series, motion, valid, settings)
     on_progress("motion", 1.0)
-    return CorrectedSeries(replace(series, array=array), valid, notes, "partly_mended" if notes else "mended")
+    grade: MotionRepair = "partly_mended" if notes else "mended"
+    return CorrectedSeries(replace(series, array=array), valid, notes, grade, tuple(index))
 
 
 def _check_mendable(motion: FrameMotion, frames: int, settings: MotionSettings) -> None:

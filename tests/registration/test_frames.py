@@ -107,7 +107,7 @@ def test_a_still_head_keeps_every_bit(protocol):
     assert motion.largest_mm < 0.1
     assert np.array_equal(corrected.series.array, series.array)
     assert corrected.valid.all()
-    assert (corrected.grade, corrected.notes) == ("none", ())
+    assert (corrected.grade, corrected.corrected, corrected.notes) == ("none", (), ())
 
 
 def test_a_known_movement_comes_back_with_its_signs_in_ras(still):
@@ -132,7 +132,7 @@ def test_a_known_movement_comes_back_with_its_signs_in_ras(still):
     error = np.abs(corrected.series.array[..., 2] - series.array[..., 0])[inside]
     assert error.mean() < 0.4 * np.abs(moved - still.array[..., 0])[inside].mean()
     assert np.array_equal(corrected.series.array[..., :2], series.array[..., :2])
-    assert corrected.grade == "partly_mended"
+    assert (corrected.grade, corrected.corrected) == ("partly_mended", (2,))
     assert "across slices" in corrected.notes[0]
 
 
@@ -166,7 +166,7 @@ def test_a_frame_that_cannot_be_aligned_is_said_and_interpolated_in_time(still, 
     np.testing.assert_allclose(corrected.series.array[..., 4], between, atol=0.51)
     others = [frame for frame in range(still.frames) if frame != 4]
     assert np.array_equal(corrected.series.array[..., others], still.array[..., others])
-    assert corrected.grade == "partly_mended"
+    assert (corrected.grade, corrected.corrected) == ("partly_mended", ())
     assert "could not be aligned were interpolated in time: 5." in corrected.notes[0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perfusynth.errors import InputError
-from perfusynth.perfusion.series.baseline import curves_of, find_bolus, half_rise_frame
+from perfusynth.perfusion.series.baseline import curves_of, find_bolus, half_rise_frame, mean_curve
 from perfusynth.volumes.series import Series
 
 
@@ -46,6 +46,18 @@ def test_enhancement_is_measured_from_each_voxels_own_baseline(paint):
     curves = curves_of(head.series, bolus, mask)
     assert curves.dtype == np.float32
     np.testing.assert_allclose(curves, [head.artery_hu, head.tissue_hu], atol=1.5)
+
+
+def test_the_mean_curve_is_that_of_its_voxels(paint):
+    head = paint(noise_hu=0.0)
+    tissue = np.zeros_like(head.brain)
+    tissue[30:34, 34:38, 2:5] = True
+    found = mean_curve(head.series, tissue, slice(0, 8))
+    assert found.shape == (head.series.frames,)
+    np.testing.assert_allclose(found, head.tissue_hu, atol=1.0)
+    brain = mean_curve(head.series, head.brain, slice(0, 8))
+    own = head.series.array[head.brain].astype(float)
+    np.testing.assert_allclose(brain, (own - own[:, :8].mean(axis=1, keepdims=True)).mean(axis=0), atol=1e-6)
 
 
 def test_half_rise_lies_between_frames():
