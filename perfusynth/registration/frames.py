@@ -55,8 +55,8 @@ class FrameMotion:
         The frame whose head position all frames are brought to.
     unmended
         Frames that could not be aligned: moved within the frame, out of view, or no image of this head.
-    displacement_mm, furthest_mm, through_plane_mm
-        ``(frames,)``: mean and largest displacement of the skull's points, and the largest across slices.
+    furthest_mm, through_plane_mm
+        ``(frames,)``: largest displacement of the skull's points, and the largest across slices.
     correlation
         ``(frames,)``: how alike the bone is after alignment, 1 for the reference.
     largest_mm, largest_deg
@@ -66,7 +66,6 @@ class FrameMotion:
     transforms: np.ndarray
     reference: int
     unmended: tuple[int, ...]
-    displacement_mm: np.ndarray
     furthest_mm: np.ndarray
     through_plane_mm: np.ndarray
     correlation: np.ndarray
@@ -181,7 +180,6 @@ def _summary(
         transforms=transforms,
         reference=reference,
         unmended=tuple(frame for frame, fit in enumerate(fits) if _failed(fit, settings)),
-        displacement_mm=apart.mean(axis=1),
         furthest_mm=apart.max(axis=1),
         through_plane_mm=np.abs(moved @ (across / np.linalg.norm(across))).max(axis=1),
         correlation=np.array([fit.correlation for fit in fits]),

@@ -15,7 +15,7 @@ from perfusynth.phantom.ctp.protocols import PROTOCOLS
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.scene import scene_of
 from perfusynth.registration.frames import FrameMotion, correct_motion, estimate_motion
-from perfusynth.registration.time_filling import fill_in_time
+from perfusynth.registration.time_filling import fill_in_time, fill_voxels
 from perfusynth.volumes.series import Series
 
 #: Patients of the phantom by how they move.
@@ -76,7 +76,7 @@ def test_the_true_motion_is_found_in_noise_and_contrast(seed, protocol, median_m
     assert np.median(error.mean(axis=1)) < median_mm
     assert error.max() < worst_mm
     assert motion.largest_mm == pytest.approx(before.max(), rel=0.5)
-    assert motion.displacement_mm[motion.reference] == 0
+    assert motion.furthest_mm[motion.reference] == 0
 
 
 def test_the_cases_move_as_their_names_say():
@@ -185,7 +185,7 @@ def made_motion(frames, transforms, unmended=()):
     """A motion as told, of a head whose points lie within 50 mm."""
     furthest = np.array([np.abs(t - np.eye(4)).max() * (1 if t[0, 3] or t[2, 3] else 50) for t in transforms])
     return FrameMotion(
-        np.stack(transforms), 0, unmended, furthest, furthest, furthest, np.ones(frames), float(furthest.max()), 0.0
+        np.stack(transforms), 0, unmended, furthest, furthest, np.ones(frames), float(furthest.max()), 0.0
     )
 
 
@@ -220,6 +220,28 @@ def test_missing_frames_follow_uneven_times_and_are_held_at_the_ends():
     missing = np.array([[True, False, True, True, False, True]])
     filled = fill_in_time(curves, missing, np.array([0.0, 1.0, 2.0, 6.0, 7.0, 9.0]))
     np.testing.assert_allclose(filled, [[1.0, 1.0, 1.5, 3.5, 4.0, 4.0]])
+
+
+@pytest.mark.parametrize("by_slice", [False, True])
+def test_voxels_out_of_view_are_filled_alike_in_parts_of_any_size(monkeypatch, by_slice):
+    rng = np.random.default_rng(3)
+    array = rng.integers(0, 500, (5, 6, 4, 9)).astype(np.int16)
+    times = np.cumsum(rng.uniform(0.5, 3, 9)) + (np.arange(4)[:, None] ** 2 * 0.1 if by_slice else 0)
+    where = np.zeros(array.shape[:3], dtype=bool)
+    where[1:, :5, 2:] = True
+    up = np.eye(4)
+    up[2, 3] = 1.0  # the last slice is out of view
+    unmended = np.arange(9) == 6
+    truth = array.copy()
+    for x, y, z in np.argwhere(where):
+        seen = np.array([frame != 6 and not (z == 3 and frame in (2, 3)) for frame in range(9)])
+        at = times[z] if by_slice else times
+        truth[x, y, z] = np.rint(np.interp(at, at[seen], array[x, y, z, seen]))
+    for curves_at_once in (7, 10_000):
+        monkeypatch.setattr("perfusynth.registration.time_filling.CURVES_AT_ONCE", curves_at_once)
+        filled = array.copy()
+        fill_voxels(filled, where, {2: up, 3: up}, unmended, times)
+        np.testing.assert_array_equal(filled, truth)
 
 
 def test_a_series_without_a_skull_is_refused(still):

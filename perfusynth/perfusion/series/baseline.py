@@ -62,19 +62,13 @@ class Bolus:
         Frames before the contrast.
     arrival_frame
         First frame with contrast in the arteries.
-    peak_frame
-        Frame at which ``mean_curve_hu`` is largest.
     mean_curve_hu
         Median enhancement of the arteries found, HU above the baseline, ``(frames,)``.
-    tissue_curve_hu
-        Mean enhancement of the brain away from bone, its vessels with it, HU above the baseline, ``(frames,)``.
     """
 
     baseline: slice
     arrival_frame: int
-    peak_frame: int
     mean_curve_hu: np.ndarray
-    tissue_curve_hu: np.ndarray
 
 
 def frame_interval_s(series: Series) -> float:
@@ -173,7 +167,7 @@ def find_bolus(series: Series, brain: np.ndarray, settings: BolusSettings | None
     change = np.where(around, largest - least, 0)
     chosen = np.unravel_index(np.argpartition(change.ravel(), -count)[-count:], change.shape)
     curves = series.array[chosen].astype(np.float32)
-    bolus = _passage(_arterial(curves, rise, interval, settings), tissue, settings)
+    bolus = _passage(_arterial(curves, rise, interval, settings), settings)
     if bolus is None:
         raise _without_passage(curves, settings)
     return bolus
@@ -225,7 +219,7 @@ def _arterial(curves: np.ndarray, tissue_rise_s: float, interval_s: float, setti
     return np.median(curves[good], axis=0)
 
 
-def _passage(curve: np.ndarray, tissue: np.ndarray, settings: BolusSettings) -> Bolus | None:
+def _passage(curve: np.ndarray, settings: BolusSettings) -> Bolus | None:
     """The bolus in an arterial curve; None where it is lower than one, `InputError` where it has no beginning."""
     smooth = smoothed_in_time(curve)
     peak = int(smooth.argmax())
@@ -237,7 +231,7 @@ def _passage(curve: np.ndarray, tissue: np.ndarray, settings: BolusSettings) -> 
     if arrival < settings.least_baseline_frames:
         raise _no_baseline(arrival, settings)
     baseline = slice(0, arrival)
-    return Bolus(baseline, arrival, peak, curve - curve[baseline].mean(), tissue - tissue[baseline].mean())
+    return Bolus(baseline, arrival, curve - curve[baseline].mean())
 
 
 def _without_passage(curves: np.ndarray, settings: BolusSettings) -> InputError:

@@ -26,7 +26,8 @@ class SmoothingSettings:
         Slices from this thickness on are not averaged with their neighbours.
     working_mm
         In-plane size of the voxels whose curves are deconvolved, about; 0: the series' own. Maps are smoother than
-        that, and nine times fewer curves are kept from 0.9 mm pixels.
+        that, and nine times fewer curves are kept from 0.9 mm pixels. Never above ``in_plane_mm``: working voxels
+        average over their width themselves, and so does the way back from them.
     """
 
     in_plane_mm: float = 2.8
@@ -93,12 +94,13 @@ def tissue_curves(
     on_progress
         Told the fraction of the slices that are read; may raise `Cancelled`.
 
-    Memory: the working grid's frames as float32 (a 512 x 512 x 32 x 60 study: about 40 MB) and one slice's.
+    Memory: the working grid's frames as float32 (a 512 x 512 x 32 x 60 study: about 40 MB, nine or more times that
+    on its own grid) and one slice's.
     """
     settings = settings or SmoothingSettings()
     box = bounding_box(tissue)
-    target = settings.working_mm
-    factors = (*block_factors(series.spacing, target)[:2], 1) if target > 0 else (1, 1, 1)
+    target = min(settings.working_mm, settings.in_plane_mm)
+    factors = (*block_factors(series.spacing, target)[:2], 1)
     within = tissue[box]
     shape = tuple(-(-n // f) for n, f in zip(within.shape, factors, strict=True))
     total = np.zeros((*shape, series.frames), dtype=np.float32)

@@ -67,7 +67,7 @@ def block(values: np.ndarray, spacing=(1.2, 1.2, 5.0)) -> Series:
     return Series(values, np.diag([*spacing, 1.0]), np.arange(values.shape[3], dtype=float))
 
 
-BOLUS = Bolus(slice(0, 3), 3, 5, np.zeros(8), np.zeros(8))
+BOLUS = Bolus(slice(0, 3), 3, np.zeros(8))
 
 
 @pytest.mark.parametrize("working_mm", [0.0, 2.4])
@@ -100,6 +100,26 @@ def test_a_point_spreads_by_the_settings(working_mm, thickness, across):
         spread = np.sqrt((profile * (at - middle) ** 2).sum())
         # Interpolation between working voxels of 2.4 mm adds a little.
         assert spread == pytest.approx(sigma, abs=0.25)
+
+
+def test_a_point_stays_a_point_without_smoothing():
+    values = np.zeros((31, 31, 5, 8), dtype=np.float32)
+    values[15, 14, 2, 4] = 1000
+    tissue = np.ones(values.shape[:3], dtype=bool)
+    found = tissue_curves(block(values, (0.9, 0.9, 5.0)), BOLUS, tissue, SmoothingSettings(0.0, 0.0))
+    np.testing.assert_array_equal(found.to_voxels(found.curves[:, 4]), values[..., 4])
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0, 1.3, 2.0])
+def test_a_point_spreads_by_little_where_little_is_asked(sigma):
+    values = np.zeros((61, 61, 3, 8), dtype=np.float32)
+    values[30, 30, 1, 4] = 1000
+    tissue = np.ones(values.shape[:3], dtype=bool)
+    found = tissue_curves(block(values, (0.9, 0.9, 5.0)), BOLUS, tissue, SmoothingSettings(sigma, 0.0))
+    profile = found.to_voxels(found.curves[:, 4]).sum(axis=(1, 2))
+    at = np.arange(61) * 0.9
+    middle = np.average(at, weights=profile)
+    assert np.sqrt(np.average((at - middle) ** 2, weights=profile)) == pytest.approx(sigma, rel=0.2)
 
 
 def test_the_working_grid_changes_maps_little(study):
