@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfusynth.readers.dicom_headers import Slice
+from perfusynth.readers.loaded import MIN_SLICES
 
 #: A slice further than this (mm) from where an even orthogonal grid puts it makes the stack uneven: it is resampled.
 #: Half the 0.1 mm within which every anatomical point must stay, so that rounding of the header does not resample.
 POSITION_TOLERANCE_MM = 0.1
 #: Slices nearer than this (mm) lie at one position.
 SAME_POSITION_MM = 0.05
-#: Fewest slices of a volume: two do not show an even spacing.
-MIN_SLICES = 3
 #: Largest distance (mm) between two slices across which values are interpolated: two slabs of 5 mm, as where one
 #: slice is missing from a usual head CT. A lacunar infarct measures up to 15 mm, larger gaps could hide one.
 MAX_GAP_MM = 10.0

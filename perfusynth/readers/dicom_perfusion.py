@@ -41,7 +41,7 @@ def load_perfusion(
     array = _hounsfield(stack, on_progress)
     sha256 = frames_sha256(array, geometry.affine)
     if geometry.even:
-        return LoadedSeries(Series(array, geometry.affine, times), tuple(notes), sha256)
+        return LoadedSeries(Series(array, geometry.affine, times), tuple(notes), sha256, resampled=False)
     array, affine = regridded(
         array,
         lambda frame: regrid_stack(frame, geometry.positions, geometry.step_x, geometry.step_y, geometry.spacing_mm),
@@ -50,7 +50,7 @@ def load_perfusion(
     if times.ndim == 2:  # planes between slices have times between theirs
         planes = geometry.spacing_mm * np.arange(array.shape[2])
         times = np.stack([np.interp(planes, geometry.depth, own) for own in times.T], axis=1)
-    return LoadedSeries(Series(array, affine, times), tuple(notes), sha256)
+    return LoadedSeries(Series(array, affine, times), tuple(notes), sha256, resampled=True)
 
 
 def _present(stack: FrameStack) -> list[Slice]:

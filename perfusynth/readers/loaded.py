@@ -7,6 +7,8 @@ from perfusynth.volumes.volume import Volume
 
 #: HU of air, and the lowest value that a scan keeps: scanners pad with -1500, -2000 or -3024 outside their round field.
 AIR_HU = -1024.0
+#: Fewest slices of a volume: two do not show an even spacing.
+MIN_SLICES = 3
 
 
 @dataclass(frozen=True, eq=False)

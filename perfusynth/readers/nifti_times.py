@@ -1,6 +1,7 @@
 """When the frames of a NIfTI series were acquired: a BIDS sidecar beside it, or the interval in its header."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +25,33 @@ def frame_times(path: Path, header: nib.Nifti1Header, frames: int) -> tuple[np.n
     """Times of the frames, s from the first, shape (frames,), and what a reader must be told.
 
     ``VolumeTiming`` of the sidecar comes first, then its ``RepetitionTime`` (BIDS, both in s), then the header's
-    fourth voxel size with its unit.
+    fourth voxel size with its unit. A sidecar that was passed over, or says other than the header, is told.
 
     Raises
     ------
     InputError
         Code ``no_frame_times``: none of them is a plausible time. Code ``bad_times``: the sidecar names another
-        number of frames.
+        number of frames, or times that are none, or seem to be ms.
     """
     stored, unit = float(header["pixdim"][4]), header.get_xyzt_units()[1]
     in_header = stored * UNITS_S.get(unit, 1.0)
     sidecar, notes = _sidecar(path)
-    timing = sidecar.get("VolumeTiming")
-    if isinstance(timing, list) and timing:
-        times = _numbers(timing)
-        if times.size != frames:
-            raise InputError(
-                "The times beside the image do not fit it.",
-                expected=f"a VolumeTiming of {frames} times in the JSON file beside it",
-                got=f"{times.size} times",
-                hint="Mend or remove the JSON file, or give the times with --times FILE.",
-                code="bad_times",
-            )
-        return times - times[0], notes
-    interval = sidecar.get("RepetitionTime")
-    if isinstance(interval, int | float) and _plausible(float(interval)):
-        if _plausible(in_header) and abs(interval - in_header) > SAME_INTERVAL_S:
+    if "SliceTiming" in sidecar:
+        notes += (
+            "The SliceTiming in the JSON file beside the image was not used: all slices of a frame are taken to be of "
+            "one time.",
+        )
+    times, told = _times_of_sidecar(sidecar, frames)
+    notes += told
+    if times is not None:
+        intervals = np.diff(times)
+        if _plausible(in_header) and np.abs(intervals - in_header).max() > SAME_INTERVAL_S:
+            ends = dict.fromkeys(f"{end:g}" for end in (intervals.min(), intervals.max()))
             notes += (
-                f"The JSON file beside the image says {interval:g} s between frames, its header {in_header:g} s: the "
-                "JSON file was followed.",
+                f"The JSON file beside the image says {' to '.join(ends)} s between frames, its header {in_header:g} "
+                "s: the JSON file was followed.",
             )
-        return float(interval) * np.arange(frames), notes
+        return times, notes
     if unit not in (*UNITS_S, "unknown") or not _plausible(in_header):
         raise InputError(
             "The image does not say when its frames were acquired.",
@@ -76,11 +73,58 @@ def _plausible(interval_s: float) -> bool:
     return SHORTEST_INTERVAL_S <= interval_s <= LONGEST_INTERVAL_S
 
 
-def _numbers(values: list[Any]) -> np.ndarray:
+def _times_of_sidecar(sidecar: dict[str, Any], frames: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Times by ``VolumeTiming``, else ``RepetitionTime``; ``None`` where neither says; and which was passed over."""
+    timing, repetition = sidecar.get("VolumeTiming"), sidecar.get("RepetitionTime")
+    if isinstance(timing, list) and timing:
+        times = np.array([_number(value) for value in timing])
+        if times.size != frames or not np.isfinite(times).all():
+            raise InputError(
+                "The times beside the image do not fit it.",
+                expected=f"a VolumeTiming of {frames} times in the JSON file beside it",
+                got=f"{times.size} entries, {int(np.isfinite(times).sum())} of them times",
+                hint="Mend or remove the JSON file, or give the times with --times FILE.",
+                code="bad_times",
+            )
+        _check_seconds("VolumeTiming", float(np.median(np.diff(times))))
+        return times - times[0], ()
+    told: tuple[str, ...] = ()
+    if timing is not None:
+        told += ("The VolumeTiming in the JSON file beside the image is no list of times; it was passed over.",)
+    if repetition is None:
+        return None, told
+    interval = _number(repetition)
+    _check_seconds("RepetitionTime", interval)
+    if _plausible(interval):
+        return interval * np.arange(frames), told
+    said = f"says {interval:g} s" if math.isfinite(interval) else "is no number of s"
+    return None, (
+        *told,
+        f"The RepetitionTime in the JSON file beside the image {said}; it was passed over (expected "
+        f"{SHORTEST_INTERVAL_S:g} to {LONGEST_INTERVAL_S:g} s).",
+    )
+
+
+def _check_seconds(key: str, interval_s: float) -> None:
+    """Refuse an interval that is plausible in ms: a wrong guess at a unit would change every map."""
+    if _plausible(interval_s * 1e-3):
+        raise InputError(
+            "The times beside the image are not in seconds.",
+            expected=f"{key} in s (BIDS), frames {SHORTEST_INTERVAL_S:g} to {LONGEST_INTERVAL_S:g} s apart",
+            got=f"frames {interval_s:g} apart, probably in ms",
+            hint="Write the JSON file in s, or remove it, or give the interval with --interval S.",
+            code="bad_times",
+        )
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number."""
+    if isinstance(value, bool):
+        return math.nan
     try:
-        return np.array([float(value) for value in values])
-    except (TypeError, ValueError):
-        return np.full(len(values), np.nan)  # refused by Series
+        return float(value)
+    except (TypeError, ValueError, OverflowError):  # a number of 400 digits is none
+        return math.nan
 
 
 def _sidecar(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -90,7 +134,7 @@ def _sidecar(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, ()
     try:
         content = json.loads(beside.read_bytes()) if beside.stat().st_size <= MAX_SIDECAR_BYTES else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         return {}, ("The JSON file beside the image could not be read; it was passed over.",)

@@ -21,19 +21,23 @@ class PerfusionScan:
     Parameters
     ----------
     series
-        HU on an even orthogonal grid, RAS+ mm, int16 wherever the values allow, frames outermost in memory.
+        HU on an even orthogonal grid, RAS+ mm, frames outermost in memory; int16 where all values are whole
+        (NIfTI), or all slopes and intercepts (DICOM), else float32.
     kind
         The format it came in.
     notes
         What a reader must be told, one sentence each; nothing in them identifies a patient.
     source_sha256
         `frames_sha256` of the voxels before any resampling.
+    resampled
+        The grid was sheared or uneven; every frame was resampled once.
     """
 
     series: Series
     kind: PerfusionKind
     notes: tuple[str, ...]
     source_sha256: str
+    resampled: bool
 
 
 def read_perfusion(
@@ -68,7 +72,7 @@ def read_perfusion(
     on_progress("read", 0.0)
     kind, loaded = _load(Path(path), given, on_progress)
     on_progress("read", 1.0)
-    return PerfusionScan(loaded.series, kind, loaded.notes, loaded.source_sha256)
+    return PerfusionScan(loaded.series, kind, loaded.notes, loaded.source_sha256, loaded.resampled)
 
 
 def _load(path: Path, given: GivenTimes | None, on_progress: OnProgress) -> tuple[PerfusionKind, LoadedSeries]:

@@ -24,11 +24,15 @@ GivenTimes = Callable[[int], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class LoadedSeries:
-    """A series as a format's reader hands it on: on an even orthogonal grid, with the hash of its voxels as read."""
+    """A series as a format's reader hands it on: on an even orthogonal grid, with the hash of its voxels as read.
+
+    ``resampled``: the grid that was read was sheared or uneven, and every frame was resampled once.
+    """
 
     series: Series
     notes: tuple[str, ...]
     source_sha256: str
+    resampled: bool
 
 
 def check_series_size(shape: Sequence[int]) -> None:
@@ -51,7 +55,7 @@ def check_series_size(shape: Sequence[int]) -> None:
 
 
 def times_listed(times_s: Sequence[float]) -> GivenTimes:
-    """The times that the user listed; raises `InputError` (``bad_times``) for another number of frames."""
+    """The times that the user listed; raises `InputError` (``bad_times``) where they do not fit."""
 
     def times(frames: int) -> np.ndarray:
         listed = np.asarray(times_s, dtype=np.float64)
@@ -63,14 +67,35 @@ def times_listed(times_s: Sequence[float]) -> GivenTimes:
                 hint="Give one time for each frame.",
                 code="bad_times",
             )
+        if not np.isfinite(listed).all():
+            raise InputError(
+                "The times that were given are not all numbers.",
+                expected="one finite time a frame, in s",
+                got=f"{int((~np.isfinite(listed)).sum())} that are none",
+                hint="Give the time of each frame in s.",
+                code="bad_times",
+            )
         return listed - listed[0]
 
     return times
 
 
 def times_at_interval(interval_s: float) -> GivenTimes:
-    """Frames one interval apart."""
-    return lambda frames: float(interval_s) * np.arange(frames)
+    """Frames one interval apart; raises `InputError` (``bad_times``) for one that is not finite and above 0."""
+
+    def times(frames: int) -> np.ndarray:
+        interval = float(interval_s)
+        if not (interval > 0 and math.isfinite(interval * frames)):
+            raise InputError(
+                "The interval that was given is no interval between frames.",
+                expected="a finite number of seconds above 0",
+                got=f"{interval:g}",
+                hint="Give the time from one frame to the next in s.",
+                code="bad_times",
+            )
+        return interval * np.arange(frames)
+
+    return times
 
 
 def set_padding_to_air(array: np.ndarray) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ def said(scan, *words: str) -> bool:
     return any(all(word in note for word in words) for note in scan.notes)
 
 
-def refusal(path: Path) -> InputError:
+def refusal(path: Path, **options) -> InputError:
     """The refusal of a path: complete, and without anything that was secret in the files."""
     with pytest.raises(InputError) as caught:
-        read_perfusion(path)
+        read_perfusion(path, **options)
     fault = caught.value
     assert all(fault.as_dict().values())
     for secret in ("Secret", "SECRET", str(path)):

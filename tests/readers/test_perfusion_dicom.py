@@ -44,6 +44,7 @@ def test_every_voxel_lies_where_it_was_measured(orientation, step, write_ctp, tm
     write_ctp(tmp_path, positions.tolist(), TIMES, acquisition_datetime, orientation=orientation)
     scan = read_perfusion(tmp_path)
     assert scan.notes == ()
+    assert not scan.resampled
     assert_true_frames(scan.series)
     first = corners(scan.series.shape, scan.series.affine).min(axis=0)
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
@@ -60,6 +61,7 @@ def test_a_tilted_gantry_is_straightened_in_every_frame(write_ctp, tmp_path, ass
     write_ctp(tmp_path, positions, times, acquisition_datetime, orientation=orientation)
     scan = read_perfusion(tmp_path)
     assert said(scan, "gantry tilt, 18.0 degrees")
+    assert scan.resampled
     inside = np.zeros(scan.series.array.shape, dtype=bool)
     inside[:, 8:-8] = True  # what every slice covers
     assert_true_frames(scan.series, where=inside, tolerance=1.6)
@@ -72,6 +74,7 @@ def test_uneven_slices_are_read_at_their_true_heights_and_times(write_ctp, tmp_p
     write_ctp(tmp_path, along_z(heights), times, acquisition_datetime)
     scan = read_perfusion(tmp_path)
     assert said(scan, "4.00 to 7.00 mm apart")
+    assert scan.resampled
     assert scan.series.shape[2] > 6
     assert_true_frames(scan.series)
 

@@ -1,26 +1,22 @@
 """CT perfusion out of 4-D NIfTI: values, places, times, and every doubtful file refused."""
 
 import gzip
-import json
 import tracemalloc
 from dataclasses import replace
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from perfusynth.errors import InputError
 from perfusynth.phantom.case.files import write_series as write_phantom_series
 from perfusynth.phantom.ctp.frames import render_series
 from perfusynth.phantom.ctp.protocols import PROTOCOLS, native_ctp_grid
 from perfusynth.phantom.patient import draw_patient
 from perfusynth.phantom.scene import scene_of
 from perfusynth.readers.perfusion_series import read_perfusion
-
-AFFINE = np.array([[-0.9, 0, 0, 110.0], [0, 0.9, 0, -100], [0, 0, 5, -20], [0, 0, 0, 1]])
-SHEARED = np.array([[-0.9, 0, 0, 110.0], [0, 0.9, 1.5, -100], [0, 0, 5, -20], [0, 0, 0, 1]])
+from tests.readers.perfusion_nifti_files import AFFINE, SHEARED, written
+from tests.readers.perfusion_refusals import refusal, said
 
 
 @pytest.fixture
@@ -28,27 +24,12 @@ def hu() -> np.ndarray:
     return np.random.default_rng(0).integers(-1000, 2000, (9, 8, 5, 20)).astype(np.int16)
 
 
-def written(path: Path, array: np.ndarray, interval: float = 1.5, unit: str | None = "sec", affine=AFFINE) -> Path:
-    image = nib.Nifti1Image(array, affine)
-    image.header["pixdim"][4] = interval
-    image.header.set_xyzt_units("mm", unit)
-    nib.save(image, path)
-    return path
-
-
-def refusal(path: Path, **options) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read_perfusion(path, **options)
-    assert all(caught.value.as_dict().values())
-    assert str(path) not in str(caught.value)
-    return caught.value
-
-
 @pytest.mark.parametrize("name", ["ctp.nii", "ctp.nii.gz"])
 def test_a_series_is_read_as_it_was_written(name, hu, tmp_path):
     path = written(tmp_path / name, hu)
     scan = read_perfusion(path)
     assert scan.kind == "nifti"
+    assert not scan.resampled
     assert scan.notes == ()
     assert scan.series.array.dtype == np.int16
     np.testing.assert_array_equal(scan.series.array, hu)
@@ -67,9 +48,10 @@ def test_a_series_is_read_as_it_was_written(name, hu, tmp_path):
         (">i2", 1, 0, np.int16),
         (np.int16, 0.5, 0, np.float32),
         (np.int16, 1, 0.25, np.float32),
-        (np.uint16, 2, 0, np.float32),
-        (np.float32, 1, 0, np.float32),
-        (np.float64, 1, -10, np.float32),
+        (np.uint16, 2, 0, np.int16),
+        (np.float32, 1, 0, np.int16),
+        (np.float64, 1, -10, np.int16),
+        (np.float32, 1, 0.5, np.float32),
     ],
 )
 def test_values_are_scaled_and_stay_small_where_they_can(dtype, slope, intercept, kept, tmp_path):
@@ -87,71 +69,43 @@ def test_values_are_scaled_and_stay_small_where_they_can(dtype, slope, intercept
         header["scl_slope"], header["scl_inter"] = slope, intercept
         header["magic"], header["vox_offset"] = b"n+1", 352
         file.write(header.binaryblock + bytes(4) + stored.tobytes(order="F"))
-    array = read_perfusion(path).series.array
-    assert array.dtype == kept
-    np.testing.assert_array_equal(array, np.maximum(np.asarray(nib.load(path).dataobj), -1024))
-
-
-@pytest.mark.parametrize(
-    ("interval", "unit", "read"), [(2.0, "sec", 2.0), (1500.0, "msec", 1.5), (5e5, "usec", 0.5), (2.0, None, 2.0)]
-)
-def test_the_interval_has_a_unit(interval, unit, read, hu, tmp_path):
-    scan = read_perfusion(written(tmp_path / "ctp.nii", hu, interval, unit))
-    np.testing.assert_allclose(scan.series.times_s, read * np.arange(20))
-    assert [("without a unit" in note) for note in scan.notes] == [True] * (unit is None)
-
-
-@pytest.mark.parametrize(
-    ("interval", "unit"),
-    [(0.0, "sec"), (1500.0, "sec"), (1500.0, None), (1.5, "msec"), (0.1, None), (np.nan, "sec"), (1.0, "hz")],
-)
-def test_an_implausible_interval_is_refused_unless_the_user_gives_it(interval, unit, hu, tmp_path):
-    path = written(tmp_path / "ctp.nii", hu, interval, unit)
-    fault = refusal(path)
-    assert fault.code == "no_frame_times"
-    assert "--interval" in fault.hint
-    np.testing.assert_allclose(read_perfusion(path, interval_s=1.25).series.times_s, 1.25 * np.arange(20))
-    uneven = np.cumsum(1 + np.arange(20) % 3) + 7.0
-    np.testing.assert_allclose(read_perfusion(path, times_s=uneven).series.times_s, uneven - uneven[0])
-
-
-def test_given_times_must_fit(hu, tmp_path):
-    path = written(tmp_path / "ctp.nii", hu)
-    assert refusal(path, times_s=[0, 1, 2]).code == "bad_times"
-    assert refusal(path, times_s=[0.0] * 20).code == "bad_times"
-    assert refusal(path, interval_s=0).code == "bad_times"
-
-
-def test_a_bids_sidecar_comes_before_the_header(hu, tmp_path):
-    path = written(tmp_path / "ctp.nii.gz", hu, 1.0)
-    uneven = np.cumsum(1 + np.arange(20) % 3).astype(float)
-    (tmp_path / "ctp.json").write_text(json.dumps({"VolumeTiming": uneven.tolist(), "RepetitionTime": 9}))
-    np.testing.assert_allclose(read_perfusion(path).series.times_s, uneven - uneven[0])
-    (tmp_path / "ctp.json").write_text(json.dumps({"RepetitionTime": 1.75}))
     scan = read_perfusion(path)
-    np.testing.assert_allclose(scan.series.times_s, 1.75 * np.arange(20))
-    assert "1.75 s" in scan.notes[0]
-    assert "1 s" in scan.notes[0]
+    assert scan.series.array.dtype == kept
+    assert said(scan, "to 80000", "clipped") == (stored.max() == 40000)
+    np.testing.assert_array_equal(scan.series.array, np.clip(np.asarray(nib.load(path).dataobj), -1024, 32767))
 
 
-@pytest.mark.parametrize("content", ["{", "[1, 2]", '{"RepetitionTime": "fast"}', '{"RepetitionTime": 1500}', "{}"])
-def test_a_sidecar_without_times_is_passed_over(content, hu, tmp_path):
-    path = written(tmp_path / "ctp.nii", hu, 2.0)
-    (tmp_path / "ctp.json").write_text(content)
-    np.testing.assert_allclose(read_perfusion(path).series.times_s, 2.0 * np.arange(20))
+def test_one_broken_number_in_a_late_frame_keeps_all_values(hu, tmp_path):
+    values = np.maximum(hu, -1024).astype(np.float32)
+    values[2, 3, 1, 17] = 40.25
+    array = read_perfusion(written(tmp_path / "ctp.nii", values)).series.array
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, values)
 
 
-@pytest.mark.parametrize("timing", [[0, 1], ["a"] * 20, [0] * 20, [None] * 20])
-def test_a_sidecar_that_does_not_fit_is_refused(timing, hu, tmp_path):
-    path = written(tmp_path / "ctp.nii", hu, 2.0)
-    (tmp_path / "ctp.json").write_text(json.dumps({"VolumeTiming": timing}))
-    assert refusal(path).code == "bad_times"
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_values_that_no_ct_has_are_clipped_and_told(kind, hu, tmp_path):
+    values = hu.astype(kind) + kind(0.5)
+    values[1, 1, 1, 4], values[1, 1, 1, 5] = 1e30, -1e30
+    scan = read_perfusion(written(tmp_path / "ctp.nii", values))
+    assert said(scan, "from -1e+30 to 1e+30", "clipped")
+    assert scan.series.array[1, 1, 1, 4] == 32767
+    assert scan.series.array[1, 1, 1, 5] == -1024
+    np.testing.assert_array_equal(scan.series.array[..., 6:], np.maximum(values, -1024)[..., 6:])
 
 
 def test_a_volume_is_no_series(hu, tmp_path):
     assert refusal(written(tmp_path / "a.nii", hu[..., 0])).code == "not_4d"
     assert refusal(written(tmp_path / "b.nii", hu[..., :1])).code == "not_4d"
-    assert refusal(written(tmp_path / "c.nii", hu[..., None, :])).code == "not_4d"
+    fault = refusal(written(tmp_path / "c.nii", hu[..., None, :]))
+    assert fault.code == "not_4d"
+    assert "squeeze the fourth" in fault.hint
+
+
+def test_two_slices_are_no_volume_as_in_dicom(hu, tmp_path):
+    assert refusal(written(tmp_path / "two.nii", hu[:, :, :2])).code == "too_few_slices"
+    assert refusal(written(tmp_path / "sagittal.nii", hu[:2])).code == "too_few_slices"
+    assert read_perfusion(written(tmp_path / "three.nii", hu[:, :, :3])).series.shape == (9, 8, 3)
 
 
 def test_what_is_no_number_is_refused(hu, tmp_path):
@@ -218,7 +172,9 @@ def test_a_sheared_series_is_straightened(dtype, tmp_path):
     index = np.stack(np.meshgrid(*map(np.arange, (20, 30, 6)), indexing="ij"), axis=-1)
     places = index @ SHEARED[:3, :3].T + SHEARED[:3, 3]
     frames = np.stack([3 * places[..., 0] + places[..., 1] + 2 * places[..., 2] + 5 * k for k in range(4)], axis=-1)
-    scan = read_perfusion(written(tmp_path / "ctp.nii", np.rint(frames).astype(dtype), affine=SHEARED))
+    stored = np.rint(frames) if dtype == np.int16 else frames
+    scan = read_perfusion(written(tmp_path / "ctp.nii", stored.astype(dtype), affine=SHEARED))
+    assert scan.resampled
     assert "sheared" in scan.notes[0]
     series = scan.series
     assert series.array.dtype == dtype
