@@ -1,9 +1,12 @@
 """What is tissue, and its smoothed curves, against painted heads and digital patients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from perfusynth.errors import InputError
 from perfusynth.perfusion.series.arteries import choose_arteries
 from perfusynth.perfusion.series.baseline import Bolus, find_bolus
 from perfusynth.perfusion.series.smoothing import SmoothingSettings, tissue_curves
@@ -61,6 +64,58 @@ def test_large_vessels_of_a_digital_patient_are_left_out_and_tissue_is_kept(stud
     assert found.vessels[case.brain & (case.share("venous") > 0.3)].mean() > 0.95
     assert found.vessels[case.brain & (blood == 0)].mean() < 0.03
     assert found.tissue[case.brain & (blood == 0)].mean() > 0.8
+
+
+@pytest.mark.parametrize("offset_hu", [-20, -12, 12, 20])
+def test_a_scan_whose_hu_are_off_keeps_its_tissue(study, offset_hu):
+    case = study(916, "wide_160mm")
+    own = tissue_of(case.series, case.brain)
+    off = replace(case.series, array=case.series.array + np.int16(offset_hu))
+    found = tissue_of(off, case.brain)
+    assert np.count_nonzero(found.tissue ^ own.tissue) < 0.02 * np.count_nonzero(own.tissue)
+    assert found.notes == own.notes == ()
+
+
+def refused(series, bolus, brain, arteries):
+    with pytest.raises(InputError) as caught:
+        tissue_mask(series, bolus, brain, arteries)
+    return caught.value
+
+
+def test_what_is_no_ct_of_a_brain_in_hu_is_refused(paint):
+    head = paint()
+    bolus = find_bolus(head.series, head.brain)
+    arteries = choose_arteries(head.series, bolus, head.brain)
+    water = replace(head.series, array=np.zeros_like(head.series.array))
+    said = refused(water, bolus, head.brain, arteries)
+    assert said.code == "no_tissue"
+    assert "median of 0 HU" in said.got
+    raw = replace(head.series, array=head.series.array + np.int16(1024))
+    assert refused(raw, bolus, head.brain, arteries).got.startswith("0%")
+
+
+def test_much_csf_is_said_and_more_is_refused(paint):
+    head = paint(noise_hu=1.0)
+    bolus = find_bolus(head.series, head.brain)
+    arteries = choose_arteries(head.series, bolus, head.brain)
+
+    def with_fluid(columns):
+        frames = head.series.array.copy()
+        frames[:, :columns] -= np.where(head.brain[:, :columns, :, None], 33, 0).astype(np.int16)
+        share = np.count_nonzero(head.brain[:, :columns]) / np.count_nonzero(head.brain)
+        return replace(head.series, array=frames), share
+
+    some, share = with_fluid(18)
+    assert share < 0.3
+    assert tissue_mask(some, bolus, head.brain, arteries).notes == ()
+    much, share = with_fluid(34)
+    found = tissue_mask(much, bolus, head.brain, arteries)
+    assert 0.4 < share < 0.5
+    (note,) = found.notes
+    assert float(note.split("%")[0]) / 100 == pytest.approx(share, abs=0.06)
+    most, share = with_fluid(60)
+    assert share > 0.8
+    assert refused(most, bolus, head.brain, arteries).code == "no_tissue"
 
 
 def block(values: np.ndarray, spacing=(1.2, 1.2, 5.0)) -> Series:
