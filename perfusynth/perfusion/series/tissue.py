@@ -62,7 +62,8 @@ class Tissue:
     """Parts of the brain mask, bool ``(x, y, z)`` each: ``tissue``, and what was left out of it.
 
     ``rim`` is what lies beside bone. Of it and further inside, what moving bone brightens counts as ``vessels``, and
-    what it leaves as ``bone``: neither is a curve of tissue. ``notes``: what a reader of the maps has to know, sentences.
+    what it leaves as ``bone``: neither is a curve of tissue.
+    ``notes``: what a reader of the maps has to know, sentences.
     """
 
     tissue: np.ndarray
