@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from perfusynth.cli.refusals import bad_option, bad_settings
+
 
 def maps(
     source: Annotated[
@@ -32,15 +34,16 @@ def maps(
 ) -> None:
     """Make quantitative perfusion maps out of a CT perfusion study. Research use only.
 
-    OUT receives tmax.nii.gz and mtt.nii.gz (s), cbf.nii.gz (mL/100 g/min), cbv.nii.gz (mL/100 g) on CTP's grid,
-    brain, valid and baseline, measurements.json, report.html and report.png with the artery and vein that were chosen.
+    OUT receives tmax.nii.gz and mtt.nii.gz (s), cbf.nii.gz (mL/100 g/min), cbv.nii.gz (mL/100 g) on CTP's grid
+    (straightened if it is sheared), brain, valid and baseline, measurements.json, report.html and report.png with the
+    artery and vein that were chosen.
     """
     from perfusynth.cli.progress_bar import progress_bar
     from perfusynth.cli.told import tell
     from perfusynth.synthesis.result_folder import result_folder
 
     if times is not None and interval is not None:
-        raise _refusal("The times of the frames are given twice.", "--times or --interval", "both", "bad_option")
+        raise bad_option("maps", "The times of the frames are given twice.", "--times or --interval", "both")
     position = None if aif is None else _position(aif)
     listed = None if times is None else _times(times)
     with result_folder(out) as folder:
@@ -96,18 +99,18 @@ def _settings(
             device=device,
         )
     except ValueError as error:
-        raise _refusal("These options cannot be used.", "what --help names", str(error), "bad_option") from None
+        raise bad_settings("maps", error) from None
 
 
 def _position(text: str) -> tuple[float, float, float]:
     try:
         x, y, z = (float(field) for field in text.split(","))
     except ValueError:
-        raise _refusal(
+        raise bad_option(
+            "maps",
             "The position of the artery cannot be read.",
             "--aif X,Y,Z in RAS mm, such as 24.5,3,-18",
             text[:60],
-            "bad_option",
         ) from None
     return x, y, z
 
@@ -116,12 +119,10 @@ def _times(path: Path) -> list[float]:
     try:
         return [float(field) for field in path.read_text(encoding="utf-8").replace(",", " ").split()]
     except (ValueError, UnicodeDecodeError):
-        raise _refusal(
-            "The times of the frames cannot be read.", "a text file with one time a frame, s", "other text", "bad_times"
+        raise bad_option(
+            "maps",
+            "The times of the frames cannot be read.",
+            "a text file with one time a frame, s",
+            "other text",
+            "bad_times",
         ) from None
-
-
-def _refusal(error: str, expected: str, got: str, code: str):
-    from perfusynth.errors import InputError
-
-    return InputError(error, expected=expected, got=got, hint="See perfusynth maps --help.", code=code)

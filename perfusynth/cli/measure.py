@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from perfusynth.cli.refusals import bad_option, bad_settings
+
 
 def measure(
     tmax: Annotated[Path, typer.Option(help="Tmax map in s: NIfTI or NRRD.")],
@@ -40,7 +42,9 @@ def measure(
     from perfusynth.synthesis.result_folder import result_folder
 
     if out is None and not as_json:
-        raise _refusal("There is nowhere to put the result.", "-o OUT, --json, or both", "neither", "no_output")
+        raise bad_option(
+            "measure", "There is nowhere to put the result.", "-o OUT, --json, or both", "neither", "no_output"
+        )
     settings = _settings(thresholds, hypoperfusion, severe, core_fraction, core_reference, minimum_ml)
     wanted = _origin(origin)
 
@@ -79,17 +83,11 @@ def _settings(
             minimum_ml=minimum_ml,
         )
     except ValueError as error:
-        raise _refusal("These thresholds cannot be used.", "what --help names", str(error), "bad_option") from None
+        raise bad_settings("measure", error) from None
 
 
 def _origin(origin: str | None):
     names = ("vendor", "deconvolved", "colour_picture")
     if origin is not None and origin not in names:
-        raise _refusal("This origin is not known.", ", ".join(names), origin, "bad_option")
+        raise bad_option("measure", "This origin is not known.", ", ".join(names), origin)
     return origin
-
-
-def _refusal(error: str, expected: str, got: str, code: str):
-    from perfusynth.errors import InputError
-
-    return InputError(error, expected=expected, got=got, hint="See perfusynth measure --help.", code=code)

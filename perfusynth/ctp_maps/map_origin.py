@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from perfusynth.errors import InputError
+from perfusynth.perfusion.colour_tables import MAP_DISPLAYS
 from perfusynth.perfusion.deconvolution_block import DESCRIPTION_START, Deconvolution
 from perfusynth.perfusion.measurements import Measurements, Origin
 from perfusynth.perfusion.notices import FROM_COLOURS, SYNTHETIC
@@ -60,6 +61,26 @@ class _Told:
     notes: tuple[str, ...] = ()
     sides_known: bool = True
     header: str = ""
+
+
+def refuse_other_map(found: MapOrigin, path: Path, name: str) -> None:
+    """Refuse a file that its own document says is another map.
+
+    Raises
+    ------
+    InputError
+        Code ``other_map``.
+    """
+    known = {} if found.document is None else {entry.file: entry.name for entry in found.document.maps}
+    told = known.get(path.name, name)
+    if told != name and told in MAP_DISPLAYS:
+        raise InputError(
+            f"This is no {MAP_DISPLAYS[name].label} map.",
+            expected=f"a {MAP_DISPLAYS[name].label} map in {MAP_DISPLAYS[name].unit}",
+            got=f"the {MAP_DISPLAYS[told].label} map of the result in its folder",
+            hint="Give the Tmax map with --tmax and the CBF map with --cbf.",
+            code="other_map",
+        )
 
 
 def origin_of(paths: Sequence[Path], volumes: Sequence[Volume], stated: Origin | None) -> MapOrigin:

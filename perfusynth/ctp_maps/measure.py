@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from scipy import ndimage
 
 from perfusynth import __version__
 from perfusynth.ctp_maps.map_files import on_grid_of, read_map
-from perfusynth.ctp_maps.map_origin import MapOrigin, origin_of
+from perfusynth.ctp_maps.map_origin import MapOrigin, origin_of, refuse_other_map
 from perfusynth.ctp_maps.plausible_maps import check_maps
+from perfusynth.ctp_maps.sides import NO_MIDPLANE, midplane_of
 from perfusynth.errors import InputError
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS
 from perfusynth.perfusion.deconvolution_block import deconvolution_description
@@ -25,7 +26,6 @@ from perfusynth.readers.read import read_scan
 from perfusynth.report import NCCT, displays_of, grey_map, write_report
 from perfusynth.volumes.brain import BrainMask, Midplane
 from perfusynth.volumes.geometry import nearest_ras
-from perfusynth.volumes.midplane import find_midplane
 from perfusynth.volumes.nifti import write_nifti
 from perfusynth.volumes.volume import Volume
 
@@ -33,9 +33,6 @@ from perfusynth.volumes.volume import Volume
 BRAIN_MAX_ML = 2500.0
 #: Median of a plain CT inside the brain, HU (the head check's own limits are narrower).
 CT_MEDIAN_HU = (5.0, 90.0)
-#: Least overlap (Dice) of the brain's outline with its mirror image by which the outline tells the midplane: whole
-#: brains reach 0.95, one hemisphere alone mirrors onto itself turned (the project's own choice).
-OUTLINE_DICE = 0.85
 #: HU that stand for brain and for what is outside, where the midplane is fitted to an outline.
 OUTLINE_HU = (32.0, -1000.0)
 #: How the brain was found where no mask was given.
@@ -51,6 +48,7 @@ class MeasuredMaps:
     regions: Regions
     measurements: Measurements
     ct: Volume | None
+    sides_known: bool
 
     def write(self, folder: Path) -> None:
         """Write maps, ``brain.nii.gz``, ``measurements.json``, ``report.html`` and ``report.png`` into a folder."""
@@ -64,7 +62,8 @@ class MeasuredMaps:
         picture, background = self.ct, NCCT
         if picture is None:
             name = "cbf" if "cbf" in self.maps else "tmax"
-            picture, background = self.maps[name], grey_map(displays_of(self.measurements)[name])
+            picture = self.maps[name]
+            background = replace(grey_map(displays_of(self.measurements)[name]), sides_known=self.sides_known)
         write_report(folder, picture, self.maps, self.brain, self.regions, self.measurements, background=background)
 
 
@@ -114,6 +113,9 @@ def measure_maps(
         notes += said
     found = origin_of([path for path in (tmax_path, cbf_path) if path is not None], stored, origin)
     notes += found.notes
+    for name, path in (("tmax", tmax_path), ("cbf", cbf_path)):
+        if path is not None:
+            refuse_other_map(found, Path(path), name)
     brain = _brain(maps, brain_path or _brain_of_result(found, tmax_path))
     if brain.method == WHERE_MAPS_ARE:
         notes += (f"Brain: {WHERE_MAPS_ARE}.",)
@@ -136,7 +138,7 @@ def measure_maps(
     regions = measure_regions(tmax, maps.get("cbf"), brain.mask, midplane, settings)
     measurements = _measurements(maps, brain, midplane, regions, found, notes)
     on_progress("measure", 1.0)
-    return MeasuredMaps(maps, brain.mask, regions, measurements, ct)
+    return MeasuredMaps(maps, brain.mask, regions, measurements, ct, found.sides_known)
 
 
 def _brain_of_result(found: MapOrigin, tmax_path: Path) -> Path | None:
@@ -194,25 +196,16 @@ def _midplane(
     if not found.sides_known:
         return None, ("Left and right are unknown in the picture: no side is named.",)
     if ct is not None:
-        return find_midplane(ct, brain), ()
+        midplane = midplane_of(ct, brain)
+        return midplane, () if midplane is not None else (NO_MIDPLANE,)
     if found.document is not None and found.document.midplane is not None:
         plane = found.document.midplane
         return Midplane(np.array(plane.point), np.array(plane.normal)), ()
     inside, outside = OUTLINE_HU
-    midplane = find_midplane(tmax.with_array(np.where(brain.mask, inside, outside)), brain)
-    if _mirrored_dice(brain.mask, tmax.affine, midplane) < OUTLINE_DICE:
-        return None, ("The brain's outline is too uneven to tell the midplane: no side is named.",)
+    midplane = midplane_of(tmax.with_array(np.where(brain.mask, inside, outside)), brain)
+    if midplane is None:
+        return None, (NO_MIDPLANE,)
     return midplane, ("The midplane was fitted to the outline of the brain: no CT was given.",)
-
-
-def _mirrored_dice(mask: np.ndarray, affine: np.ndarray, midplane: Midplane) -> float:
-    """Overlap of a mask with its mirror image, by its voxels' centres."""
-    index = np.argwhere(mask)
-    points = index @ affine[:3, :3].T + affine[:3, 3]
-    mirrored = points - 2 * midplane.signed_distance(points)[:, None] * midplane.normal
-    back = np.rint((mirrored - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T).astype(int)
-    known = ((back >= 0) & (back < mask.shape)).all(axis=1)
-    return float(np.count_nonzero(mask[tuple(back[known].T)]) / max(len(index), 1))
 
 
 def _measurements(

@@ -8,6 +8,7 @@ import numpy as np
 from perfusynth import __version__
 from perfusynth.ctp_maps.series_maps import SeriesMaps, maps_of_series
 from perfusynth.ctp_maps.settings import MapSettings
+from perfusynth.ctp_maps.sides import NO_MIDPLANE, midplane_of
 from perfusynth.perfusion.colour_tables import MAP_DISPLAYS
 from perfusynth.perfusion.deconvolution_block import (
     Deconvolution,
@@ -26,7 +27,6 @@ from perfusynth.report import write_report
 from perfusynth.report.input_functions import InputFunctions
 from perfusynth.stages import Stages
 from perfusynth.volumes.brain import BrainExtractor, Midplane
-from perfusynth.volumes.midplane import find_midplane
 from perfusynth.volumes.nifti import write_nifti
 
 #: Share of the whole work by stage, from the timings of a 256x256x32 study of 40 frames on 2 cores
@@ -73,7 +73,7 @@ def make_maps(
     with stages.stage("maps") as progress:
         found = maps_of_series(scan.series, settings, extractor=extractor, on_progress=progress)
     with stages.stage("measure"):
-        midplane = find_midplane(found.baseline, found.brain)
+        midplane = midplane_of(found.baseline, found.brain)
         seen = found.brain.mask & found.valid
         regions = measure_regions(found.maps["tmax"], found.maps["cbf"], seen, midplane, settings.regions)
     timings = stages.timings_s | {f"maps: {name}": seconds for name, seconds in found.timings_s.items()}
@@ -103,7 +103,7 @@ def _write_volumes(out: Path, found: SeriesMaps, seen: np.ndarray, measurements:
 def _measurements(
     scan: PerfusionScan,
     found: SeriesMaps,
-    midplane: Midplane,
+    midplane: Midplane | None,
     regions: Regions,
     settings: MapSettings,
     timings_s: dict[str, float],
@@ -122,8 +122,8 @@ def _measurements(
                 "kind": scan.kind,
                 "shape": scan.series.shape,
                 "spacing_mm": tuple(scan.series.spacing),
-                "resampled": False,
-                "notes": [*scan.notes, *found.notes],
+                "resampled": scan.resampled,
+                "notes": [*scan.notes, *found.notes, *(() if midplane is not None else (NO_MIDPLANE,))],
                 "is_phantom": False,
             },
             "maps": [
@@ -165,7 +165,8 @@ def deconvolution_block(found: SeriesMaps, settings: MapSettings) -> Deconvoluti
         else MotionCorrected(
             largest_mm=motion.largest_mm,
             largest_deg=motion.largest_deg,
-            corrected_frames=int((motion.furthest_mm > settings.motion.untouched_mm).sum()) - len(motion.unmended),
+            corrected_frames=len(found.repaired.corrected),
+            grade=found.repaired.grade,
             interpolated_frames=list(motion.unmended),
         ),
     )

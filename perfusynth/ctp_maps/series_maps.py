@@ -9,7 +9,7 @@ from perfusynth.ctp_maps.settings import MapSettings
 from perfusynth.generators.devices import choose_device
 from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
 from perfusynth.perfusion.series.arteries import Arteries, artery_at, choose_arteries
-from perfusynth.perfusion.series.baseline import Bolus, curves_of, find_bolus, frame_interval_s
+from perfusynth.perfusion.series.baseline import Bolus, find_bolus, frame_interval_s, mean_curve
 from perfusynth.perfusion.series.smoothing import tissue_curves
 from perfusynth.perfusion.series.timing import on_even_times
 from perfusynth.perfusion.series.tissue import Tissue, tissue_mask
@@ -28,6 +28,8 @@ SHARES = {"motion": 0.78, "brain": 0.02, "arteries": 0.13, "smooth": 0.04, "deco
 #: Flow below which a mean transit time is not told, mL/100 g/min: it would be a ratio of noise (the project's own
 #: choice, a tenth of the core's).
 FLOW_FOR_MTT = 0.5
+#: Share of the brain that may be left out beside bone without a word (the project's own choice: the usual rim).
+LEFT_OUT_SHARE = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +49,8 @@ class SeriesMaps:
         The frames that were deconvolved: even in time, the head in one position, axes nearest to RAS.
     bolus, arteries, tissue
         On the grid of ``series``.
-    motion
-        ``None`` where frames were taken as they are.
+    motion, repaired
+        How the head moved, and what was done about it; ``motion`` is ``None`` where frames were taken as they are.
     mean_tissue_hu
         Mean curve of the tissue, HU above the baseline, ``(frames,)``.
     notes
@@ -65,6 +67,7 @@ class SeriesMaps:
     arteries: Arteries
     tissue: Tissue
     motion: FrameMotion | None
+    repaired: CorrectedSeries
     mean_tissue_hu: np.ndarray
     notes: tuple[str, ...]
     timings_s: Mapping[str, float]
@@ -140,9 +143,22 @@ def maps_of_series(
         arteries=arteries,
         tissue=tissue,
         motion=motion,
-        mean_tissue_hu=curves_of(still, bolus, tissue.tissue).mean(axis=0),
-        notes=(*notes, *found.notes, *arteries.notes),
+        repaired=found,
+        mean_tissue_hu=mean_curve(still, tissue.tissue, bolus.baseline),
+        notes=(*notes, *found.notes, *arteries.notes, *tissue.notes, *_left_out(seen, tissue, own.voxel_ml)),
         timings_s=stages.timings_s,
+    )
+
+
+def _left_out(seen: np.ndarray, tissue: Tissue, voxel_ml: float) -> tuple[str, ...]:
+    """What must be said where much of the brain is not measured: no volume counts what lies there."""
+    kept = tissue.tissue | tissue.csf | tissue.vessels
+    lost, whole = (float(np.count_nonzero(mask)) * voxel_ml for mask in (seen & ~kept, seen))
+    if lost <= LEFT_OUT_SHARE * whole:
+        return ()
+    return (
+        f"{lost:.0f} of {whole:.0f} mL of the brain, beside bone that moved or shares its voxels, were not measured: "
+        "hypoperfusion there is in no volume.",
     )
 
 

@@ -62,6 +62,8 @@ def clean(
     if not raw.any():
         return result
     offsets = ball(spacing, ball_voxels)
+    # One slice alone has no neighbours: it would be opened away as if tissue ended above and below it.
+    offsets = offsets[(offsets[:, np.array(raw.shape) == 1] == 0).all(axis=1)]
     reach = np.abs(offsets).max(axis=0)
     box = bounding_box(raw)
     # Beside the region lie two balls of background, so that nothing leaves the crop while it grows and shrinks.

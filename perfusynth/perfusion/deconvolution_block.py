@@ -38,13 +38,14 @@ class MotionCorrected(Block):
     """What the head did between frames: its largest move from the reference, and the frames that were replaced.
 
     ``corrected_frames`` is how many were moved back; ``interpolated_frames`` are the indices of those that could not
-    be and were made from their neighbours in time.
+    be and were made from their neighbours in time. ``grade``: nothing touched, all mended, or some of it lost.
     """
 
     largest_mm: Millimetres
     largest_deg: Annotated[Number, Field(ge=0, description="degrees")]
     corrected_frames: int = Field(0, ge=0)
     interpolated_frames: list[int] = Field(default_factory=list)
+    grade: Literal["none", "mended", "partly_mended"] | None = None
 
 
 class Deconvolution(Block):

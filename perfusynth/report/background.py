@@ -8,12 +8,16 @@ from perfusynth.perfusion.measurements import Origin
 
 @dataclass(frozen=True)
 class Background:
-    """The mosaic's first row: its label, a second line on what it is, its window (width and level) and their unit."""
+    """The mosaic's first row: its label, a second line on what it is, its window (width and level) and their unit.
+
+    ``sides_known``: whether it is known which side of the picture is the patient's left.
+    """
 
     label: str
     note: str
     window: tuple[float, float]
     unit: str = "HU"
+    sides_known: bool = True
 
 
 #: Stroke window, 40/40 HU.

@@ -23,6 +23,9 @@ LABELS = 96
 BARS = 128
 HEADING = 30
 
+#: Columns from which there is room for the whole heading.
+WIDE_HEADING = 3
+
 #: Steps of a colour bar's scale.
 TICKS = 4
 
@@ -108,7 +111,7 @@ def draw_mosaic(
     canvas = Canvas(width, rows[-1] + panel[1] + GAP)
     canvas.text(
         ((columns[0] + columns[-1] + panel[0]) / 2, HEADING / 2),
-        "Axial slices seen from the feet: the patient's LEFT is on the RIGHT of each picture",
+        _heading(view, background),
         15,
         DIM,
         anchor="mm",
@@ -133,7 +136,7 @@ def draw_mosaic(
             pictures.append(_draw_lines(rgb, [(lines[0][0], TEXT)] if name == "tmax" and lines else []))
         for row, picture in zip(rows, pictures, strict=True):
             canvas.paste(Image.fromarray(picture), (column, row))
-            _mark(canvas, column, row, panel, position)
+            _mark(canvas, column, row, panel, position, sides=background.sides_known)
 
     _label_background(canvas, rows[0], columns[-1] + panel[0], regions, view, background)
     for name, row in zip(names, rows[1:], strict=True):
@@ -161,11 +164,22 @@ def _draw_lines(rgb: np.ndarray, lines: list[tuple[np.ndarray, Colour]]) -> np.n
     return np.round(rgb).astype(np.uint8)
 
 
-def _mark(canvas: Canvas, x: int, y: int, panel: tuple[int, int], position_mm: float) -> None:
-    """R and L at the sides where they are, and the slice's position."""
+def _heading(view: AxialView, background: Background) -> str:
+    """How the pictures are to be read, as far as there is room for it, and how many there are not."""
+    shown = "" if len(view.index) == view.slabs else f" ({len(view.index)} of {view.slabs} shown)"
+    if not background.sides_known:
+        return f"As in the picture{shown}: left and right are not known"
+    if len(view.index) < WIDE_HEADING:
+        return "Patient's LEFT on the RIGHT"
+    return f"Axial slices seen from the feet{shown}: the patient's LEFT is on the RIGHT of each picture"
+
+
+def _mark(canvas: Canvas, x: int, y: int, panel: tuple[int, int], position_mm: float, *, sides: bool) -> None:
+    """R and L at the sides where they are (``?`` where nobody knows), and the slice's position."""
     width, height = panel
-    canvas.text((x + 6, y + 5), "R", 18, TEXT, bold=True, anchor="la", halo=True)
-    canvas.text((x + width - 6, y + 5), "L", 18, TEXT, bold=True, anchor="ra", halo=True)
+    right, left = ("R", "L") if sides else ("?", "?")
+    canvas.text((x + 6, y + 5), right, 18, TEXT, bold=True, anchor="la", halo=True)
+    canvas.text((x + width - 6, y + 5), left, 18, TEXT, bold=True, anchor="ra", halo=True)
     canvas.text((x + 5, y + height - 4), f"z {position_mm:+.1f} mm", 13, DIM, anchor="ld", halo=True)
 
 
@@ -220,4 +234,5 @@ def _label_map(canvas: Canvas, y: int, height: int, right: int, display: MapDisp
 
 
 def _ml(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.1f} mL"
+    # As `Measurements` rounds it: two numbers on one page must not differ.
+    return "not measured" if value is None else f"{round(value, 2):.1f} mL"

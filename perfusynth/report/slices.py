@@ -38,6 +38,8 @@ class AxialView:
         Slices that are averaged around each shown one.
     index, position_mm
         Shown slices of the reordered grid, inferior first; their z (positive superior) at the brain's centre.
+    slabs
+        How many slabs hold brain.
     """
 
     orientation: np.ndarray
@@ -47,6 +49,7 @@ class AxialView:
     slab: int
     index: tuple[int, ...]
     position_mm: tuple[float, ...]
+    slabs: int
 
     @property
     def size_mm(self) -> tuple[float, float]:
@@ -111,7 +114,7 @@ def choose_view(ncct: Volume, brain: np.ndarray, deficit: np.ndarray | None, cou
 
     middle = [np.flatnonzero(line).mean() for line in (flat.any(axis=1), flat.any(axis=0))]
     position = tuple(float((affine @ [*middle, k, 1])[2]) for k in index)
-    return AxialView(orientation, affine, columns, rows, slab, index, position)
+    return AxialView(orientation, affine, columns, rows, slab, index, position, len(centres))
 
 
 def choose_slabs(area: np.ndarray, sick: np.ndarray, count: int) -> list[int]:

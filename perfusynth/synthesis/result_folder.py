@@ -28,7 +28,7 @@ def result_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     if out.exists() and not (_is_empty(out) or (replace and _is_result(out))):
         raise InputError(
-            f"{out} is not empty.",
+            f"{out} {'is a file' if out.is_file() else 'is not empty'}.",
             expected="a folder that does not exist yet, or an empty one",
             got="a file" if out.is_file() else "a folder with files in it",
             hint="Choose another with -o, or remove it first; results are never overwritten.",

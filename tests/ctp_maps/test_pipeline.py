@@ -11,7 +11,7 @@ import pytest
 from perfusynth.ctp_maps.measure import measure_maps
 from perfusynth.ctp_maps.pipeline import make_maps
 from perfusynth.ctp_maps.settings import MapSettings
-from perfusynth.errors import Cancelled
+from perfusynth.errors import Cancelled, InputError
 from perfusynth.perfusion.measurements import Measurements, json_schema
 from perfusynth.volumes.geometry import corners, nearest_ras
 from perfusynth.volumes.nifti import read_nifti
@@ -152,6 +152,42 @@ def test_measuring_again_agrees_where_the_head_left_the_coverage(tmp_path):
     again = measure_maps(out / "tmax.nii.gz", out / "cbf.nii.gz").measurements
     for field in ("volumes_ml", "core", "mismatch_ml", "hir", "brain_ml"):
         assert getattr(again, field) == getattr(document, field), field
+
+
+def test_one_bad_frame_in_a_still_study_is_mended_and_told(tmp_path):
+    array = study().array.copy()
+    array[..., 20] = np.random.default_rng(0).integers(-1000, 1000, array.shape[:3])
+    out = made(write_nifti_study(tmp_path / "ctp.nii", with_frames(array)), tmp_path / "out", MapSettings())
+    motion = measured(out).deconvolution.motion
+    assert (motion.corrected_frames, motion.interpolated_frames, motion.grade) == (0, [20], "partly_mended")
+    assert any("frame" in note.lower() for note in measured(out).input.notes)
+
+
+def test_half_a_head_names_no_side(tmp_path):
+    half = study().array[:62]
+    out = made(write_nifti_study(tmp_path / "ctp.nii", with_frames(half)), tmp_path / "out", report=True)
+    document = measured(out)
+    assert document.laterality is None
+    assert document.midplane is None
+    assert any("no side is named" in note for note in document.input.notes)
+    assert (out / "report.png").stat().st_size > 0
+    assert measure_maps(out / "tmax.nii.gz", out / "cbf.nii.gz").measurements.laterality is None
+
+
+def test_a_map_under_another_name_is_refused(result):
+    with pytest.raises(InputError) as caught:
+        measure_maps(result / "mtt.nii.gz", result / "cbf.nii.gz")
+    assert caught.value.code == "other_map"
+    with pytest.raises(InputError) as caught:
+        measure_maps(result / "tmax.nii.gz", result / "cbv.nii.gz")
+    assert caught.value.code == "other_map"
+
+
+def test_brain_that_is_not_measured_is_told(nifti, result, tmp_path):
+    wide = dataclasses.replace(STILL, tissue=dataclasses.replace(STILL.tissue, rim_mm=9.0))
+    out = made(nifti, tmp_path / "out", wide)
+    assert any("were not measured" in note for note in measured(out).input.notes)
+    assert not any("were not measured" in note for note in measured(result).input.notes)
 
 
 def test_another_method_stands_in_its_maps(nifti, tmp_path):

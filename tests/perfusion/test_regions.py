@@ -199,6 +199,16 @@ def test_closing_fills_a_hole_and_opening_takes_a_spike():
     assert not cleaned[22:26, 20, 15].any()
 
 
+@pytest.mark.parametrize("thickness_mm", [0.5, 1.0, 5.0])
+def test_one_slice_alone_is_cleaned_in_its_plane(thickness_mm: float):
+    raw = np.zeros((30, 30, 1), dtype=bool)
+    raw[5:20, 5:20] = True
+    raw[25, 25] = True  # a speck
+    found = clean(raw, np.ones_like(raw), np.array([1.0, 1.0, thickness_mm]), 1, 20)
+    assert found[6:19, 6:19].all()
+    assert not found[25, 25]
+
+
 def test_on_thick_slices_the_ball_stays_within_the_slice():
     assert {tuple(o) for o in ball(np.array([0.45, 0.45, 5.0]), 1)} == {
         (0, 0, 0),

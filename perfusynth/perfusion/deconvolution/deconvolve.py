@@ -15,8 +15,6 @@ from perfusynth.progress import OnProgress, ignore_progress
 #: Voxels that are deconvolved at a time. On the CPU they stay in its cache: more take up to four times as long
 #: (docs/performance.md). A GPU is kept busy by about 250 MB of curves and residue functions.
 CHUNK_VOXELS, CHUNK_VOXELS_GPU = 8192, 262_144
-#: Flow below which a mean transit time is not told, mL/100 g/min: it would be a ratio of noise.
-FLOW_FOR_MTT = 1e-6
 
 
 def deconvolve(
@@ -50,11 +48,11 @@ def deconvolve(
 
     Returns
     -------
-    float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g], ``mtt`` [s].
+    float32 ``(n,)`` each: ``tmax`` [s], ``cbf`` [mL/100 g/min], ``cbv`` [mL/100 g].
 
     CBF is the maximum of the residue function, plain: the truncation lowers it, most where the transit is short (the
     table in docs/perfusion.md), and nothing is done about that here. CBV is the ratio of areas, ends continued, which
-    is also the area of the residue function, since the zero frequency is always kept. MTT = 60 CBV / CBF. Tmax is
+    is also the area of the residue function, since the zero frequency is always kept. Tmax is
     negative in tissue that fills before the artery.
 
     Raises
@@ -73,7 +71,7 @@ def deconvolve(
     lags, residues_of = _inversion(aif, dt_s, settings, where)
     area = area_weights(len(aif), dt_s)
     weights = torch.as_tensor(area / (area @ aif), dtype=torch.float32, device=where)
-    names = ("tmax", "cbf", "cbv", "mtt")
+    names = ("tmax", "cbf", "cbv")
     maps = {name: np.empty(len(curves), dtype=np.float32) for name in names}
 
     def fill(part: slice) -> None:
@@ -81,8 +79,7 @@ def deconvolve(
         height, time = _peak(residues_of(chunk), float(lags[0]), float(lags[1] - lags[0]))
         cbf = settings.flow_unit * height.clamp_min(0)
         cbv = settings.volume_unit * (chunk @ weights).clamp_min(0)
-        mtt = torch.where(cbf > FLOW_FOR_MTT, 60 * cbv / cbf.clamp_min(FLOW_FOR_MTT), 0)
-        for name, values in zip(names, (time, cbf, cbv, mtt), strict=True):
+        for name, values in zip(names, (time, cbf, cbv), strict=True):
             maps[name][part] = values.cpu().numpy()
 
     parts = [slice(start, start + at_once) for start in range(0, len(curves), at_once)]

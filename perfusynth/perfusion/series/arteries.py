@@ -107,7 +107,8 @@ def choose_arteries(
     vof, ratio = _best_vein(steady, aif, series, settings)
     _refuse_without_descent(vof, series, "veins")
     factor = max(1.0, ratio) if settings.partial_volume == "vof" else 1.0
-    return Arteries(aif, vof, factor, _notes(vof, settings))
+    late = _rise_s(aif.curve_hu, interval) - _rise_s(bolus.mean_curve_hu, interval)
+    return Arteries(aif, vof, factor, (*_aif_notes(late, factor, settings), *_notes(vof, settings)))
 
 
 def artery_at(
@@ -241,6 +242,21 @@ def _refuse_without_descent(vessel: VesselCurve, series: Series, name: str) -> N
             hint="Give all frames of the study; one that was stopped so early cannot be measured.",
             code="bolus_truncated",
         )
+
+
+def _aif_notes(late_s: float, factor: float, settings: ArterySettings) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if late_s > settings.told_late_s:
+        notes += (
+            f"The chosen artery fills {late_s:.1f} s later than the arteries of this brain (a vein, or behind an "
+            "occlusion?): Tmax is too short by about that, and Tmax > 6 s too small.",
+        )
+    if factor > settings.told_factor:
+        notes += (
+            f"The artery was multiplied by {factor:.1f} to reach the vein's area: its voxels hold little of it, and CBF "
+            "and CBV are only as good as the vein.",
+        )
+    return notes
 
 
 def _notes(vof: VesselCurve, settings: ArterySettings) -> tuple[str, ...]:

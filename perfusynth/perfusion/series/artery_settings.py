@@ -39,6 +39,8 @@ class ArterySettings:
     manual_mm, manual_late_s
         How far from a position given by hand an artery is looked for, and how much later than the other arteries it
         may rise.
+    told_late_s, told_factor
+        An AIF that rises so much later than the arteries, and a correction for partial volume above this, are told.
     """
 
     partial_volume: Literal["vof", "none"] = "vof"
@@ -59,3 +61,5 @@ class ArterySettings:
     still_share: float = 0.4
     manual_mm: float = 5.0
     manual_late_s: float = 4.0
+    told_late_s: float = 1.5
+    told_factor: float = 2.0

@@ -161,3 +161,22 @@ def test_no_artery_at_a_position(paint):
     assert tissue.code == vein.code == "aif_no_vessel"
     assert "12 HU" in tissue.got or "1" in tissue.got
     assert "after the arteries" in vein.got
+
+
+def test_an_artery_that_fills_late_is_told(paint):
+    head = paint(duration_s=60.0)
+    bolus = find_bolus(head.series, head.brain)
+    artery = choose_arteries(head.series, bolus, head.brain).aif
+    late = replace(artery, curve_hu=np.concatenate([np.zeros(3), artery.curve_hu[:-3]]))
+    notes = choose_arteries(head.series, bolus, head.brain, aif=late).notes
+    assert any("later than the arteries" in note for note in notes)
+
+
+def test_a_large_correction_for_partial_volume_is_told(paint):
+    head = paint(duration_s=60.0)
+    bolus = find_bolus(head.series, head.brain)
+    artery = choose_arteries(head.series, bolus, head.brain).aif
+    faint = replace(artery, curve_hu=artery.curve_hu / 4)
+    found = choose_arteries(head.series, bolus, head.brain, aif=faint)
+    assert found.partial_volume_factor > 3
+    assert any("multiplied by" in note for note in found.notes)
