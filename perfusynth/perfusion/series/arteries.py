@@ -253,7 +253,7 @@ def _aif_notes(late_s: float, factor: float, settings: ArterySettings) -> tuple[
         )
     if factor > settings.told_factor:
         notes += (
-            f"The artery was multiplied by {factor:.1f} to reach the vein's area: its voxels hold little of it, and CBF "
+            f"The artery was multiplied by {factor:.1f} to reach the vein's area: its voxels hold little of it; CBF "
             "and CBV are only as good as the vein.",
         )
     return notes
