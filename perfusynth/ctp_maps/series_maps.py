@@ -158,8 +158,8 @@ def _left_out(seen: np.ndarray, tissue: Tissue, voxel_ml: float) -> tuple[str, .
     if lost <= LEFT_OUT_SHARE * whole:
         return ()
     return (
-        f"{lost:.0f} of {whole:.0f} mL of the brain were not measured (vessels, and the edge where bone moved through the "
-        "voxels): hypoperfusion there is in no volume.",
+        f"{lost:.0f} of {whole:.0f} mL of the brain were not measured (vessels, and the edge where bone moved through "
+        "the voxels): hypoperfusion there is in no volume.",
     )
 
 
