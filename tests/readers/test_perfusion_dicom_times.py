@@ -1,14 +1,13 @@
 """When the frames of a DICOM perfusion study were acquired: every convention for times, and none."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from perfusynth.errors import InputError
 from perfusynth.readers.perfusion_series import read_perfusion
+from tests.readers.perfusion_refusals import refusal, said
 
 HEIGHTS = np.arange(6) * 5.0
 TIMES = np.arange(8) * 1.5
@@ -69,21 +68,6 @@ def zones_that_change(ds: Dataset, seconds: float, k: int) -> None:
 
 def no_time(ds: Dataset, seconds: float, k: int) -> None:
     ds.AcquisitionTime = ds.ContentTime = "235900"
-
-
-def said(scan, *words: str) -> bool:
-    """Whether one note holds all words."""
-    return any(all(word in note for word in words) for note in scan.notes)
-
-
-def refusal(path: Path, **options) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read_perfusion(path, **options)
-    fault = caught.value
-    assert all(fault.as_dict().values())
-    for secret in ("Secret", "SECRET", str(path)):
-        assert secret not in str(fault)
-    return fault
 
 
 @pytest.mark.parametrize(
