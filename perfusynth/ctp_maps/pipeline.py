@@ -146,7 +146,6 @@ def deconvolution_block(found: SeriesMaps, settings: MapSettings) -> Deconvoluti
     times, smoothing = found.series.times_s, settings.smoothing
     oscillating = used.method == "osvd"
     manual = settings.aif_position_mm is not None
-    across = smoothing.across_mm if found.series.spacing[2] < smoothing.thick_mm else 0.0
     return Deconvolution(
         method=used.method,
         threshold=None if oscillating else used.threshold,
@@ -159,7 +158,7 @@ def deconvolution_block(found: SeriesMaps, settings: MapSettings) -> Deconvoluti
         aif=_input_curve(found, chosen.aif, "manual" if manual else "automatic"),
         vof=_input_curve(found, chosen.vof, "automatic"),
         partial_volume_factor=chosen.partial_volume_factor,
-        smoothing_mm=(smoothing.in_plane_mm, across),
+        smoothing_mm=(smoothing.in_plane_mm, smoothing.across_of(found.series.spacing[2])),
         motion=None
         if motion is None or settings.motion is None
         else MotionCorrected(

@@ -46,8 +46,6 @@ class SeriesMaps:
         Inside of the skull, and what every frame shows, bool on that grid.
     baseline, peak
         Mean of the frames before the contrast, and maximum of all frames, HU, on that grid.
-    series
-        The frames that were deconvolved: even in time, the head in one position, axes nearest to RAS.
     bolus, arteries, tissue
         On the grid of ``series``.
     motion, repaired
@@ -63,7 +61,6 @@ class SeriesMaps:
     valid: np.ndarray
     baseline: Volume
     peak: Volume
-    series: Series
     bolus: Bolus
     arteries: Arteries
     tissue: Tissue
@@ -72,6 +69,11 @@ class SeriesMaps:
     mean_tissue_hu: np.ndarray
     notes: tuple[str, ...]
     timings_s: Mapping[str, float]
+
+    @property
+    def series(self) -> Series:
+        """The frames that were deconvolved: even in time, the head in one position, axes nearest to RAS."""
+        return self.repaired.series
 
     def in_stored_order(self, voxels: np.ndarray) -> np.ndarray:
         """Indices ``(n, 3)`` in the maps' stored order of voxels of ``series``."""
@@ -139,7 +141,6 @@ def maps_of_series(
         valid=stored(found.valid),
         baseline=own.with_array(stored(still.mean(bolus.baseline).array)),
         peak=own.with_array(stored(still.array.max(axis=3).astype(np.float32))),
-        series=still,
         bolus=bolus,
         arteries=arteries,
         tissue=tissue,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from perfusynth.evaluation.realism.table import put_between_markers
+from perfusynth.evaluation.page_block import put_between_markers
 from perfusynth.perfusion.deconvolution.deconvolve import deconvolve
 from perfusynth.perfusion.deconvolution.settings import DeconvolutionSettings
 from perfusynth.phantom.ctp.kinetics import FINE_STEP_S, FLOW_UNIT, Bolus, bolus_of, convolved, residue

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perfusynth import atomic
-from perfusynth.errors import InputError
+from perfusynth.evaluation.command_line import run
 
 #: Files of a run beside its rows.
 TABLE_FILE, PICTURE_FILE = "table.md", "ctp_maps.png"
@@ -33,7 +33,7 @@ def agreement(
     from perfusynth.evaluation.ctp_agreement import patients as of_patients
     from perfusynth.evaluation.ctp_agreement.picture import draw
     from perfusynth.evaluation.ctp_agreement.table import markdown
-    from perfusynth.evaluation.realism.table import put_between_markers
+    from perfusynth.evaluation.page_block import put_between_markers
     from perfusynth.phantom.ctp.protocols import PROTOCOLS, protocol_named
     from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 
@@ -57,14 +57,5 @@ def agreement(
     typer.echo(text)
 
 
-def main() -> None:
-    """Run, and say in one line what is wrong with an input."""
-    try:
-        typer.run(agreement)
-    except InputError as error:
-        typer.echo(f"perfusynth: [{error.code}] {error}".replace("\n", " "), err=True)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run(agreement)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perfusynth import atomic
-from perfusynth.errors import InputError
+from perfusynth.evaluation.command_line import run
 
 
 def realism(
@@ -22,6 +22,7 @@ def realism(
     from rich.console import Console
     from rich.progress import Progress
 
+    from perfusynth.evaluation.page_block import put_between_markers
     from perfusynth.evaluation.realism import distributions, table
     from perfusynth.evaluation.realism.patients import measure_patients
     from perfusynth.evaluation.realism.pictures import draw_all
@@ -48,20 +49,11 @@ def realism(
     atomic.write_bytes(out / "distributions.md", drawn.encode())
     draw_all(rows, out)
     if docs is not None:
-        table.put_between_markers(docs / "phantom.md", "realism", found)
-        table.put_between_markers(docs / "phantom.md", "distributions", drawn)
+        put_between_markers(docs / "phantom.md", "realism", found)
+        put_between_markers(docs / "phantom.md", "distributions", drawn)
         draw_all(rows, docs / "pictures")
     typer.echo(found)
 
 
-def main() -> None:
-    """Run, and say in one line what is wrong with an input."""
-    try:
-        typer.run(realism)
-    except InputError as error:
-        typer.echo(f"perfusynth: [{error.code}] {error}".replace("\n", " "), err=True)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run(realism)

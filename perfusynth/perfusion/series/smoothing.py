@@ -35,6 +35,10 @@ class SmoothingSettings:
     thick_mm: float = 8.0
     working_mm: float = 2.4
 
+    def across_of(self, slice_mm: float) -> float:
+        """SD across slices of a given distance, mm: none where they are thick."""
+        return self.across_mm if slice_mm < self.thick_mm else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class TissueCurves:
@@ -122,7 +126,7 @@ def tissue_curves(
 
 def _sigmas(spacing: np.ndarray, factors: Factors, settings: SmoothingSettings) -> tuple[float, float, float]:
     """SD along each axis of the working grid, in its voxels; what the working voxels average themselves is left out."""
-    across = settings.across_mm if spacing[2] < settings.thick_mm else 0.0
+    across = settings.across_of(spacing[2])
     sigmas = []
     for step, factor, mm in zip(spacing, factors, (settings.in_plane_mm, settings.in_plane_mm, across), strict=True):
         own = (factor**2 - 1) * step**2 / 12

@@ -95,7 +95,7 @@ def tissue_mask(
         Code ``no_tissue``: the brain is not as dense as brain in CT, or next to nothing of it is tissue.
     """
     settings = settings or TissueSettings()
-    baseline = series.array[..., bolus.baseline].mean(axis=3, dtype=np.float32)
+    baseline = series.mean(bolus.baseline).array
     bone = brain & (baseline > settings.bone_hu)
     air = brain & (baseline < settings.air_hu)
     soft = brain & ~bone & ~air

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from perfusynth.errors import InputError
+from perfusynth.evaluation.page_block import put_between_markers
 from perfusynth.evaluation.realism import table
 from perfusynth.evaluation.realism.acceptance import ROWS
 from perfusynth.evaluation.realism.estimates import mean
@@ -75,7 +76,7 @@ def test_every_row_of_the_table_of_targets_accepts_its_own_target():
 def test_only_what_is_between_the_markers_changes(tmp_path: Path):
     page = tmp_path / "phantom.md"
     page.write_text("before\n<!-- realism:begin -->\nold\n<!-- realism:end -->\nafter\n")
-    table.put_between_markers(page, "realism", "new\n")
+    put_between_markers(page, "realism", "new\n")
     assert page.read_text() == "before\n<!-- realism:begin -->\nnew\n<!-- realism:end -->\nafter\n"
 
 
@@ -84,5 +85,5 @@ def test_a_page_without_a_place_is_refused(tmp_path: Path, content: str):
     page = tmp_path / "phantom.md"
     page.write_text(content)
     with pytest.raises(InputError):
-        table.put_between_markers(page, "realism", "new\n")
+        put_between_markers(page, "realism", "new\n")
     assert page.read_text() == content
