@@ -4,7 +4,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
 from perfusynth.generators.devices import choose_device
-from perfusynth.generators.turbo import TurboGenerator
+from perfusynth.generators.turbo.generator import TurboGenerator
 
 #: The families that this version can run.
 FAMILIES = {"turbo": TurboGenerator}

@@ -22,6 +22,7 @@ MAKING = (perfusynth.phantom, perfusynth.perfusion.deconvolution)
 #: What tells of patients or writes them down, but does not make them; and how much is computed at a time.
 NOT_MAKING = (
     "perfusynth.phantom.case",
+    "perfusynth.phantom.drawn",
     "perfusynth.phantom.version",
     "perfusynth.perfusion.deconvolution.deconvolve",
 )

@@ -17,7 +17,7 @@ from perfusynth import atomic
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec, read_bundle
 from perfusynth.generators.devices import choose_device
-from perfusynth.generators.turbo_network import TurboNetwork
+from perfusynth.generators.turbo.network import TurboNetwork
 from perfusynth.phantom.render import render_on_model_grid
 from perfusynth.training.checkpoints import load_checkpoint, save_checkpoint
 from perfusynth.training.config import TrainingConfig

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo import as_images, from_units
+from perfusynth.generators.turbo.images import as_images, from_units
 from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.render import render_on_model_grid

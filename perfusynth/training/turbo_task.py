@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo import TurboGenerator
-from perfusynth.generators.turbo_network import TurboConfig, TurboNetwork
+from perfusynth.generators.turbo.generator import TurboGenerator
+from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
 
 
 class TurboTask:

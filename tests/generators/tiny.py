@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from perfusynth.generators.turbo_network import TurboConfig, TurboNetwork
+from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
 
 SHIPPED = Path(__file__).parents[2] / "models" / "ncct_perfusion_compact"
 

@@ -1,0 +1,1 @@
+"""The pix2pix-turbo family: NCCT in, Tmax and CBF out."""
