@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.volume import Volume
 
@@ -44,5 +46,27 @@ class Generator(Protocol):
             A modality is missing or lies on another grid.
         Cancelled
             ``on_progress`` asked to stop.
+        """
+        ...
+
+    def on_model_grid(
+        self, volumes: Mapping[str, np.ndarray], brain: np.ndarray, on_progress: OnProgress = ignore_progress
+    ) -> dict[str, np.ndarray]:
+        """Make the maps of a head that lies on the model grid already: nothing is resampled, no noise is blurred.
+
+        Parameters
+        ----------
+        volumes
+            One array per modality named in the bundle's metadata, ``(x, y, slabs)`` in nearest-RAS order, the brain
+            in the middle of x.
+        brain
+            Same shape, more than 0 inside; not empty.
+        on_progress
+            Told the stage ``generate`` and its fraction; may raise `Cancelled`.
+
+        Returns
+        -------
+        Maps by output name on the same grid, float32 in the units of the metadata; what stands outside the brain means
+        nothing.
         """
         ...

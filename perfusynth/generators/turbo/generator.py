@@ -80,6 +80,13 @@ class TurboGenerator:
         }
         return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)})
 
+    def on_model_grid(
+        self, volumes: Mapping[str, np.ndarray], brain: np.ndarray, on_progress: OnProgress = ignore_progress
+    ) -> dict[str, np.ndarray]:
+        """See `perfusynth.generators.base.Generator.on_model_grid`."""
+        made = self.translate(volumes[self.spec.inputs[0].name], np.asarray(brain) > 0, on_progress)
+        return {output.name: values for output, values in zip(self.spec.outputs, made, strict=True)}
+
     def _checked(self, inputs: Mapping[str, Volume]) -> tuple[Volume, Volume]:
         name = self.spec.inputs[0].name
         missing = {name, "brain"} - set(inputs)
