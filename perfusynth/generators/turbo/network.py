@@ -10,6 +10,9 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
+from torch.nn import functional
+
+from perfusynth.generators.turbo.context import Context, ContextConfig, ContextNetwork
 
 
 class OneStep(BaseModel):
@@ -26,7 +29,8 @@ class TurboConfig(BaseModel):
 
     ``autoencoder`` and ``unet`` are the keyword arguments of diffusers' classes; ``prompt_tokens`` is the length of
     the constant embedding that stands where a text prompt would; ``skip_init`` is the standard deviation of the
-    skips' weights at the start (1e-5 beside a trained autoencoder, larger from random weights).
+    skips' weights at the start (1e-5 beside a trained autoencoder, larger from random weights); ``context`` is the
+    network that looks at the whole head first, None for the form as published, which sees slabs alone.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -36,6 +40,7 @@ class TurboConfig(BaseModel):
     one_step: OneStep
     prompt_tokens: int = Field(1, ge=1)
     skip_init: float = Field(1e-5, gt=0)
+    context: ContextConfig | None = None
 
     @property
     def divisor(self) -> int:
@@ -68,9 +73,15 @@ class TurboNetwork(nn.Module):
         )
         for weight in self.skips.parameters():
             nn.init.normal_(weight, std=config.skip_init)
+        if config.context is not None:
+            self.context = ContextNetwork(config.context, maps=autoencoder.config.out_channels)
+            self.into_latent = nn.Conv2d(config.context.channels[0], autoencoder.config.latent_channels, 1)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Translate ``(batch, channels, rows, columns)``; rows and columns divisible by all down-samplings."""
+    def forward(self, image: torch.Tensor, context: Context | None = None) -> torch.Tensor:
+        """Translate ``(batch, channels, rows, columns)``; rows and columns divisible by all down-samplings.
+
+        ``context`` is that of the very slabs, where the network has one.
+        """
         features: list[torch.Tensor] = []
         hooks = [
             block.register_forward_pre_hook(lambda _, args: features.append(args[0]))
@@ -82,6 +93,8 @@ class TurboNetwork(nn.Module):
             for hook in hooks:
                 hook.remove()
 
+        if context is not None:
+            latent = latent + self.into_latent(functional.adaptive_avg_pool2d(context.features, latent.shape[2:]))
         step, alpha = self.config.one_step.timestep, self.config.one_step.alpha_cumprod
         prompt = self.prompt.expand(image.shape[0], -1, -1)
         noise = self.unet(latent, step, encoder_hidden_states=prompt).sample
@@ -96,10 +109,13 @@ class TurboNetwork(nn.Module):
             )
         ]
         try:
-            return self.autoencoder.decode(latent / self.autoencoder.config.scaling_factor).sample
+            made = self.autoencoder.decode(latent / self.autoencoder.config.scaling_factor).sample
         finally:
             for hook in hooks:
                 hook.remove()
+        if context is None:
+            return made
+        return made + functional.interpolate(context.maps, size=made.shape[2:], mode="bilinear")
 
 
 def _channels_into(block: Any) -> int:

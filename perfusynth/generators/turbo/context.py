@@ -1,0 +1,138 @@
+"""The whole head at a glance: a coarse 3-D network that tells every slab what the other slabs show.
+
+A clot lies several slabs below the tissue that it starves, and a side is pale only beside the other side. The slab
+network sees three slabs; this one sees the head, at some 5 mm, and hands each slab features and a first coarse answer.
+"""
+
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+from torch.nn import functional
+
+#: Groups of the group normalisation.
+NORM_GROUPS = 8
+#: Channels that say where a voxel lies: three coordinates and the share of brain.
+PLACE_CHANNELS = 4
+
+
+class ContextConfig(BaseModel):
+    """Everything that decides the context network's shape.
+
+    ``windows`` are the HU windows in which it sees the head (tissue; a dense artery); ``stem_channels`` the channels of
+    its first layer; ``channels`` those of its levels, each half as fine as the one before.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    windows: list[tuple[float, float]] = Field(min_length=1)
+    stem_channels: int = Field(16, gt=0)
+    channels: list[int] = Field(min_length=2)
+
+
+class Context(NamedTuple):
+    """What is known of slabs before they are looked at closely, at a quarter of the images' resolution in plane.
+
+    ``features`` ``(slabs, channels, x / 4, y / 4)``; ``maps`` ``(slabs, maps, x / 4, y / 4)``, a coarse answer in the
+    network's scale; ``logit`` ``(slabs, 1, x / 4, y / 4)`` of the probability that the tissue is hypoperfused.
+    """
+
+    features: torch.Tensor
+    maps: torch.Tensor
+    logit: torch.Tensor
+
+    def of(self, slabs: torch.Tensor | slice) -> "Context":
+        """That of some slabs."""
+        return Context(*(part[slabs] for part in self))
+
+
+class ContextNetwork(nn.Module):
+    """Whole heads in, a `Context` of all their slabs out.
+
+    Parameters
+    ----------
+    config
+        Shapes; see `ContextConfig`.
+    maps
+        Number of maps.
+    """
+
+    #: Voxels of the images, in plane, to one of the context's.
+    SHRINK = 4
+
+    def __init__(self, config: ContextConfig, maps: int):
+        super().__init__()
+        self.config = config
+        first, *deeper = config.channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(len(config.windows) + 1, config.stem_channels, 5, stride=2, padding=2),
+            nn.SiLU(),
+            nn.Conv2d(config.stem_channels, first, 3, stride=2, padding=1),
+            nn.GroupNorm(NORM_GROUPS, first),
+            nn.SiLU(),
+        )
+        self.down = nn.ModuleList([_block(2 * first + PLACE_CHANNELS, first)])
+        self.up = nn.ModuleList()
+        for above, below in zip(config.channels, [*deeper, deeper[-1]], strict=True):
+            self.down.append(_block(above, below))
+            self.up.insert(0, _block(below + above, above))
+        self.out = nn.Conv3d(first, maps + 1, 1)
+
+    def forward(self, heads: torch.Tensor, brain: torch.Tensor) -> Context:
+        """Look at heads.
+
+        Parameters
+        ----------
+        heads
+            ``(heads, windows, x, y, slabs)`` in [-1, 1], 0 outside the brain; x and y divisible by `SHRINK`, the brain
+            in the middle of x.
+        brain
+            ``(heads, 1, x, y, slabs)``, 1 inside.
+
+        Returns
+        -------
+        Context
+            Of the slabs of all heads, one head after the other.
+        """
+        count, slabs = heads.shape[0], heads.shape[-1]
+        seen = torch.cat([heads, brain], 1).permute(0, 4, 1, 2, 3).flatten(0, 1)
+        found = self.stem(seen).unflatten(0, (count, slabs)).permute(0, 2, 3, 4, 1)
+        # Beside each place its mirror image: the sides are compared wherever they differ.
+        level = torch.cat([found, found.flip(2), self._places(brain)], 1)
+        levels: list[torch.Tensor] = []
+        for block in self.down:
+            if levels:
+                level = functional.max_pool3d(level, 2, ceil_mode=True)
+            level = block(level)
+            levels.append(level)
+        levels.pop()
+        for block in self.up:
+            finer = levels.pop()
+            level = functional.interpolate(level, size=finer.shape[2:], mode="trilinear")
+            level = block(torch.cat([level, finer], 1))
+        features, answer = (t.permute(0, 4, 1, 2, 3).flatten(0, 1) for t in (level, self.out(level)))
+        return Context(features, answer[:, :-1], answer[:, -1:])
+
+    def _places(self, brain: torch.Tensor) -> torch.Tensor:
+        """Where each coarse voxel lies from the brain's centre, in spreads of the brain, and its share of brain."""
+        share = functional.avg_pool3d(brain, (self.SHRINK, self.SHRINK, 1))
+        total = share.sum((2, 3, 4), keepdim=True).clamp(min=1)
+        axes = [torch.arange(n, device=brain.device, dtype=share.dtype) for n in share.shape[2:]]
+        places = []
+        for along in torch.meshgrid(*axes, indexing="ij"):
+            apart = along - (share * along).sum((2, 3, 4), keepdim=True) / total
+            spread = ((share * apart**2).sum((2, 3, 4), keepdim=True) / total).clamp(min=1).sqrt()
+            places.append(apart / spread)
+        return torch.cat([*places, share], 1)
+
+
+def _block(channels_in: int, channels_out: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (channels_in, channels_out):
+        layers += [
+            nn.Conv3d(channels, channels_out, 3, padding=1, bias=False),
+            nn.GroupNorm(NORM_GROUPS, channels_out),
+            nn.SiLU(),
+        ]
+    return nn.Sequential(*layers)
