@@ -154,17 +154,23 @@ def bundle_folders() -> list[Path]:
     return [home() / "models", *shared_folders("models")]
 
 
+def readable_bundles(folder: Path) -> dict[str, Bundle]:
+    """The bundles of a folder by name; one that cannot be read (half copied, of another version) is left out."""
+    found: dict[str, Bundle] = {}
+    for metadata in sorted(folder.glob("*/configs/metadata.json")):
+        path = metadata.parents[1]
+        if path.suffix == ".part":  # a copy under way
+            continue
+        try:
+            found[path.name] = read_bundle(path)
+        except InputError as error:
+            logging.getLogger(__name__).warning("%s", error)
+    return found
+
+
 def installed_bundles() -> dict[str, Bundle]:
-    """Every readable bundle by name; one that cannot be read (half copied, of another version) is not installed."""
+    """Every readable installed bundle by name."""
     found: dict[str, Bundle] = {}
     for folder in bundle_folders():
-        for path in sorted(folder.glob("*/configs/metadata.json")):
-            if path.parents[1].suffix == ".part":  # a copy under way
-                continue
-            try:
-                bundle = read_bundle(path.parents[1])
-            except InputError as error:
-                logging.getLogger(__name__).warning("%s", error)
-                continue
-            found.setdefault(bundle.name, bundle)
+        found = readable_bundles(folder) | found
     return found

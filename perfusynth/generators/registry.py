@@ -2,8 +2,10 @@
 
 import json
 
+from perfusynth import atomic
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import Bundle, installed_bundles
+from perfusynth.generators.candidates import candidates
 from perfusynth.home import home
 
 #: The bundle that serves each task when ``registry.json`` does not name another.
@@ -18,11 +20,22 @@ def live_names() -> dict[str, str]:
     InputError
         Code ``bad_registry``: ``registry.json`` cannot be read.
     """
+    return SHIPPED | chosen_names()
+
+
+def chosen_names() -> dict[str, str]:
+    """What ``registry.json`` says, without the shipped defaults; nothing where there is no such file.
+
+    Raises
+    ------
+    InputError
+        Code ``bad_registry``.
+    """
     path = home() / "registry.json"
     if not path.exists():
-        return dict(SHIPPED)
+        return {}
     try:
-        chosen = json.loads(path.read_text(encoding="utf-8"))
+        chosen: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in chosen.items()):
             raise ValueError("not a mapping of names")
     except (OSError, ValueError, AttributeError) as error:
@@ -33,7 +46,23 @@ def live_names() -> dict[str, str]:
             hint="Mend or remove the file; without it the shipped models are live.",
             code="bad_registry",
         ) from error
-    return SHIPPED | chosen
+    return chosen
+
+
+def choose(task: str, name: str | None) -> None:
+    """Write into ``registry.json`` that a bundle is live for a task; None: the shipped one, or none, is again.
+
+    Only `perfusynth.promotion` calls it, which checks the bundle first and keeps the history.
+
+    Raises
+    ------
+    InputError
+        Code ``bad_registry``: the file that is there cannot be read; it is not overwritten.
+    """
+    chosen = {known: bundle for known, bundle in chosen_names().items() if known != task}
+    if name is not None:
+        chosen[task] = name
+    atomic.write_bytes(home() / "registry.json", json.dumps(chosen, indent=2).encode() + b"\n")
 
 
 def installed_tasks() -> dict[str, Bundle]:
@@ -43,14 +72,14 @@ def installed_tasks() -> dict[str, Bundle]:
 
 
 def live_bundle(task_or_name: str) -> Bundle:
-    """The live bundle of a task, or the bundle of that very name.
+    """The live bundle of a task, or the installed bundle or candidate of that very name.
 
     Raises
     ------
     InputError
         Code ``unknown_model``.
     """
-    tasks, bundles = installed_tasks(), installed_bundles()
+    tasks, bundles = installed_tasks(), candidates() | installed_bundles()
     bundle = tasks.get(task_or_name) or bundles.get(task_or_name)
     if bundle is None:
         known = sorted({*tasks, *bundles})
