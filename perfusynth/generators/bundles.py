@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -47,7 +47,10 @@ class InputSpec(BaseModel):
 
 
 class OutputSpec(BaseModel):
-    """One map that comes out: name, unit and physical range (what the network's -1 and 1 stand for)."""
+    """One volume that comes out: name, unit and physical range (for a map, what the network's -1 and 1 stand for).
+
+    A ``probability`` (0-1) says of each voxel how likely a finding is: it tells how sure the maps can be.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,6 +58,7 @@ class OutputSpec(BaseModel):
     unit: str
     range: tuple[float, float]
     description: str
+    kind: Literal["map", "probability"] = "map"
 
 
 class GeneratorSpec(BaseModel):
@@ -71,6 +75,16 @@ class GeneratorSpec(BaseModel):
     network: dict[str, Any]
     weights_sha256: str
     training: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def maps(self) -> list[OutputSpec]:
+        """The outputs that are quantitative maps, in the order of the network's channels."""
+        return [output for output in self.outputs if output.kind == "map"]
+
+    @property
+    def probability(self) -> OutputSpec | None:
+        """The output that is a probability, where there is one."""
+        return next((output for output in self.outputs if output.kind == "probability"), None)
 
 
 @dataclass(frozen=True)

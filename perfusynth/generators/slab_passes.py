@@ -1,6 +1,6 @@
 """All slabs of a head through a network, as they are and mirrored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -12,9 +12,9 @@ BATCH_SLABS = {"cpu": 4, "cuda": 64}
 
 @torch.inference_mode()
 def pass_both_ways(
-    network: Callable[[torch.Tensor], torch.Tensor],
-    upright: torch.Tensor,
-    mirrored: torch.Tensor,
+    network: Callable[..., torch.Tensor],
+    upright: Sequence[torch.Tensor],
+    mirrored: Sequence[torch.Tensor],
     device: torch.device,
     on_progress: OnProgress = ignore_progress,
 ) -> torch.Tensor:
@@ -26,9 +26,10 @@ def pass_both_ways(
     Parameters
     ----------
     network
-        ``(slabs, channels, x, y)`` to ``(slabs, maps, x, y)`` on ``device``.
+        ``(slabs, channels, x, y)``, and whatever else it is given of each slab, to ``(slabs, maps, x, y)``.
     upright, mirrored
-        Images ``(slabs, channels, x, y)`` of the head and of its mirror image, whose x runs the other way.
+        What the network is given of the head, each ``(slabs, channels, x, y)``, and of its mirror image, whose x runs
+        the other way.
     device
         Where the network is.
     on_progress
@@ -40,9 +41,12 @@ def pass_both_ways(
     """
     batch = BATCH_SLABS[device.type]
     done: list[torch.Tensor] = []
-    for pair in zip(torch.split(upright, batch), torch.split(mirrored, batch), strict=True):
-        on_progress("generate", min(1.0, len(done) * batch / len(upright)))
-        one, other = (network(images.to(device)).float() for images in pair)
+    slabs = len(upright[0])
+    for first in range(0, slabs, batch):
+        on_progress("generate", first / slabs)
+        one, other = (
+            network(*(part[first : first + batch].to(device) for part in head)).float() for head in (upright, mirrored)
+        )
         done.append(((one + other.flip(2)) / 2).cpu())
     on_progress("generate", 1.0)
     return torch.cat(done)

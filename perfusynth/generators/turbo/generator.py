@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
-from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
+from perfusynth.generators.turbo.context import Context, ContextNetwork
+from perfusynth.generators.turbo.images import as_head, as_images, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
 from perfusynth.generators.weights import read_weights
 from perfusynth.progress import OnProgress, ignore_progress
@@ -39,36 +41,44 @@ class TurboGenerator(OnGridGenerator):
         network.to(device).eval().requires_grad_(False)
         return cls(network, bundle.spec, device)
 
+    @torch.inference_mode()
     def on_model_grid(
         self, volumes: Mapping[str, np.ndarray], brain: np.ndarray, on_progress: OnProgress = ignore_progress
     ) -> dict[str, np.ndarray]:
-        """See `perfusynth.generators.base.Generator.on_model_grid`."""
-        made = self.translate(volumes[self.spec.inputs[0].name], np.asarray(brain) > 0, on_progress)
-        return {output.name: values for output, values in zip(self.spec.outputs, made, strict=True)}
+        """See `perfusynth.generators.base.Generator.on_model_grid`.
 
-    def translate(self, ncct: np.ndarray, brain: np.ndarray, on_progress: OnProgress = ignore_progress) -> np.ndarray:
-        """Make the maps of a head that is already on the model grid.
-
-        Only the rectangle around the brain passes through the network: the rest would be masked away. It passes as it
-        is and mirrored (`pass_both_ways`).
-
-        Parameters
-        ----------
-        ncct
-            HU, shape ``(x, y, slabs)`` in nearest-RAS order.
-        brain
-            bool, same shape; not empty.
-        on_progress
-            Told the stage ``generate``.
-
-        Returns
-        -------
-        float32 array ``(maps, x, y, slabs)`` in the units of the metadata, clipped to their ranges; outside the
-        rectangle the lower end of each range.
+        Only the rectangle around the brain passes through the networks: the rest would be masked away, and holds the
+        lower end of each range. It passes as it is and mirrored (`pass_both_ways`).
         """
+        ncct, brain = volumes[self.spec.inputs[0].name], np.asarray(brain) > 0
         columns, rows = rectangle_around(brain | brain[::-1], self.network.config.divisor)
-        upright = as_images(ncct, brain, self.spec)[:, :, columns, rows]
-        mirrored = as_images(ncct[::-1], brain[::-1], self.spec)[:, :, columns, rows]
-        made = np.full((ncct.shape[2], len(self.spec.outputs), *ncct.shape[:2]), -1, dtype=np.float32)
-        made[:, :, columns, rows] = pass_both_ways(self.network, upright, mirrored, self.device, on_progress).numpy()
-        return to_units(made, self.spec)
+        upright, mirrored = (self._given(*head, (columns, rows)) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
+        made = np.full((ncct.shape[2], len(self.spec.maps), *ncct.shape[:2]), -1, dtype=np.float32)
+        made[:, :, columns, rows] = pass_both_ways(
+            self._translated, upright, mirrored, self.device, on_progress
+        ).numpy()
+        maps = dict(zip((output.name for output in self.spec.maps), to_units(made, self.spec), strict=True))
+        if self.spec.probability is not None:
+            probability = np.zeros(ncct.shape, dtype=np.float32)
+            probability[columns, rows] = _both_ways(Context(*upright[1:]), Context(*mirrored[1:]), self.network.context)
+            maps[self.spec.probability.name] = probability
+        return maps
+
+    def _given(self, ncct: np.ndarray, brain: np.ndarray, where: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:
+        """What the network is given of each slab: its images and, where it has one, the head's context."""
+        images = as_images(ncct, brain, self.spec)[:, :, *where]
+        if self.network.config.context is None:
+            return (images,)
+        windows = self.network.config.context.windows
+        head, inside = as_head(ncct, brain, windows)[:, *where], torch.from_numpy(brain[where].astype(np.float32))
+        return (images, *self.network.context(head[None].to(self.device), inside[None, None].to(self.device)))
+
+    def _translated(self, images: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:
+        return self.network(images, Context(*context) if context else None)
+
+
+def _both_ways(upright: Context, mirrored: Context, network: ContextNetwork) -> np.ndarray:
+    """The mean of both answers' probabilities, float32 ``(x, y, slabs)`` at the images' resolution."""
+    probability = (upright.logit.sigmoid() + mirrored.logit.sigmoid().flip(2)) / 2
+    fine = functional.interpolate(probability, scale_factor=network.SHRINK, mode="bilinear")
+    return fine[:, 0].permute(1, 2, 0).cpu().numpy()

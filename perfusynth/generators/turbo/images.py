@@ -60,6 +60,26 @@ def as_images(ncct: np.ndarray, brain: np.ndarray, spec: GeneratorSpec) -> torch
     return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
 
 
+def as_head(ncct: np.ndarray, brain: np.ndarray, windows: list[tuple[float, float]]) -> torch.Tensor:
+    """The whole head in each of the context network's windows.
+
+    Parameters
+    ----------
+    ncct
+        HU, shape ``(x, y, slabs)`` in nearest-RAS order.
+    brain
+        bool, same shape; outside it the images hold 0.
+    windows
+        Lowest and highest HU of each.
+
+    Returns
+    -------
+    float32 tensor ``(windows, x, y, slabs)`` in [-1, 1].
+    """
+    seen = [(np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1) * brain for low, high in windows]
+    return torch.from_numpy(np.stack(seen).astype(np.float32))
+
+
 def side_difference(
     ncct: np.ndarray, brain: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, float, float]
 ) -> np.ndarray:
@@ -90,12 +110,12 @@ def side_difference(
 
 def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
     """The network's output ``(slabs, maps, x, y)`` in physical units as ``(maps, x, y, slabs)``, clipped to range."""
-    low, high = (np.array([o.range[k] for o in spec.outputs], dtype=np.float32)[:, None, None, None] for k in (0, 1))
+    low, high = (np.array([o.range[k] for o in spec.maps], dtype=np.float32)[:, None, None, None] for k in (0, 1))
     values = (np.moveaxis(made, 0, -1) + 1) / 2 * (high - low) + low
     return np.clip(values, low, high).astype(np.float32)
 
 
 def from_units(maps: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
     """The inverse of `to_units`: ``(maps, x, y, slabs)`` in units to ``(slabs, maps, x, y)`` in [-1, 1]."""
-    low, high = (np.array([o.range[k] for o in spec.outputs], dtype=np.float32)[:, None, None, None] for k in (0, 1))
+    low, high = (np.array([o.range[k] for o in spec.maps], dtype=np.float32)[:, None, None, None] for k in (0, 1))
     return np.moveaxis((np.clip(maps, low, high) - low) / (high - low) * 2 - 1, -1, 0).astype(np.float32)
