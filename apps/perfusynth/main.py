@@ -45,6 +45,11 @@ class PerfusynthApp(MONAILabelApp):
         """One task per installed model."""
         return infer_tasks(self._server)
 
+    def info(self):
+        """MONAI Label's description, with the models that are live now."""
+        self._infers = self.init_infers()
+        return super().info()
+
     def init_batch_infer(self):
         """None: jobs do this work."""
         return {}

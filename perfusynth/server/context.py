@@ -26,7 +26,7 @@ class ServerContext:
     settings, queue, sessions, run_folder, log_lines
         As their classes say.
     tasks
-        What can be asked for, by task name.
+        What can be asked for, by task name; replaced as a whole when another model goes live.
     loop
         The event loop; all but files belongs to it.
     monai_label

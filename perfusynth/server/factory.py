@@ -24,11 +24,12 @@ from perfusynth.server.http.limits import BodyLimit
 from perfusynth.server.jobs.ids import JobIds
 from perfusynth.server.jobs.protocol import WorkerSpec
 from perfusynth.server.jobs.queue import JobQueue
+from perfusynth.server.live_models import LiveModels
 from perfusynth.server.log_lines import LogLines
 from perfusynth.server.run_folder import RunFolder
 from perfusynth.server.sessions import Sessions
 from perfusynth.server.settings import Settings
-from perfusynth.server.tasks import TaskInfo, installed
+from perfusynth.server.tasks import TaskInfo, installed, models_of
 
 
 def create_app(
@@ -107,18 +108,20 @@ async def _serving(
     try:
         tasks = find_tasks()
         ids = JobIds(home() / "job-ids.key")
-        spec = replace(worker, tasks=worker.tasks or tuple(tasks))
+        spec = replace(worker, tasks=worker.tasks or tuple(tasks), models=models_of(tasks))
         queue = JobQueue(settings, spec, ids, run_folder.jobs, run_folder.temp)
         kept = Sessions(run_folder.sessions, settings.session_ttl_s, settings.max_sessions_per_user)
         context = ServerContext(settings, queue, kept, run_folder, log_lines, tasks, asyncio.get_running_loop())
         app.state.context = context
         enter(context)
-        expiry = asyncio.create_task(kept.expire())
+        beside = [asyncio.create_task(work) for work in (kept.expire(), LiveModels(context, find_tasks).watch())]
         queue.start()
         try:
             yield context
         finally:
-            expiry.cancel()
+            for work in beside:
+                work.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await queue.stop()
             leave()
     finally:

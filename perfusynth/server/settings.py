@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     )
     attempts: int = Field(default=2, gt=0, description="A job whose worker died is tried once more, then it fails.")
 
+    registry_scan_s: float = Field(
+        default=2, gt=0, description="A promoted model is noticed after this long; one stat() each time."
+    )
     image_scan_s: float = Field(
         default=10, ge=0, description="New files in the studies folder are seen after this long."
     )

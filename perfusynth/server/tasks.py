@@ -1,5 +1,6 @@
 """What the server can be asked for: the installed bundles' tasks, their inputs and outputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +19,15 @@ class TaskInfo:
         Modalities, in order; one part of the request each.
     details
         For ``/info/``: model name, version, outputs with units and ranges, what it is validated on.
+    model
+        Name of the live bundle, which workers load; empty: they look for it themselves.
     """
 
     name: str
     description: str
     inputs: tuple[str, ...]
     details: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
 
 
 def installed() -> dict[str, TaskInfo]:
@@ -46,5 +50,11 @@ def installed() -> dict[str, TaskInfo]:
                 "inputs": [{"name": i.name, "unit": i.unit} for i in spec.inputs],
                 "outputs": [o.model_dump(mode="json") for o in spec.outputs],
             },
+            bundle.name,
         )
     return found
+
+
+def models_of(tasks: Mapping[str, TaskInfo]) -> dict[str, str]:
+    """Name of the bundle by task, for `perfusynth.server.jobs.protocol.WorkerSpec`."""
+    return {name: info.model for name, info in tasks.items() if info.model}

@@ -21,10 +21,13 @@ class WorkerSpec:
     ----------
     tasks
         Names of the tasks whose pipelines it holds.
+    models
+        Name of the bundle by task, so that all workers hold the same until the server says otherwise; a task that is
+        not in it takes what is live when the worker loads.
     device
         Where it computes: ``auto``, ``cpu``, ``cuda:0``.
     factory
-        ``module:name`` of ``(task, *, device) -> pipeline`` (see `perfusynth.synthesis.pipeline`).
+        ``module:name`` of ``(task or bundle, *, device) -> pipeline`` (see `perfusynth.synthesis.pipeline`).
     options
         ``module:name`` of what makes the pipeline's options out of the request's.
     package
@@ -38,7 +41,8 @@ class WorkerSpec:
     factory: str = "perfusynth.synthesis.pipeline:Pipeline.load"
     options: str = "perfusynth.synthesis.options:SynthesisOptions"
     package: str = "perfusynth.synthesis.package:zip_result"
-    search_path: tuple[str, ...] = field(default=())
+    search_path: tuple[str, ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -65,6 +65,15 @@ class JobQueue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(slot.stop() for slot in self._slots))
 
+    async def renew(self, tasks: tuple[str, ...], models: Mapping[str, str]) -> bool:
+        """Have workers with these models (bundle by task) take over, each between two of its jobs.
+
+        Returns
+        -------
+        Whether all could load them; a device that cannot keeps what it has.
+        """
+        return all(await asyncio.gather(*(slot.renew(tasks, models) for slot in self._slots)))
+
     def worker_states(self) -> list[str]:
         """``warming``, ``ready`` or ``failed``, one a device."""
         return [slot.state for slot in self._slots]

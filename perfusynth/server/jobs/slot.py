@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +41,8 @@ class WorkerSlot:
         self._settings = settings
         self._temp = temp
         self._worker: WorkerProcess | None = None
+        self._successor: WorkerProcess | None = None
+        self._succeeded = asyncio.Event()
         self.state: Literal["warming", "ready", "failed"] = "warming"
         self.load_error: dict[str, Any] | None = None
         self.job: Job | None = None
@@ -50,30 +54,46 @@ class WorkerSlot:
 
     async def work(self) -> None:
         """Run for ever."""
-        failures = 0
         while True:
-            worker = self._worker = WorkerProcess(self._spec, self._temp, show_stderr=self._settings.worker_stderr)
-            try:
-                await worker.start(self._settings.load_timeout_s)
-            except WorkerLoadError as error:
-                failures += 1
-                logger.error("worker on %s cannot load: %s", self._spec.device, error.error or error.trace)
-                if failures >= _GIVE_UP_AFTER:
-                    self.state, self.load_error = "failed", error.error
-                    await self._queue.fail_waiting(error.error or errors.no_worker_fields())
-                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1])
-                continue
-            failures, self.state, self.load_error = 0, "ready", None
+            worker = self._worker = await self._warm_worker()
+            self.state, self.load_error = "ready", None
             logger.info("worker on %s is ready", self._spec.device)
             await self._feed(worker)
             await worker.kill()
-            self.state = "warming"
-            logger.warning("worker on %s ended; a new one starts", self._spec.device)
+            if self._successor is None:
+                self.state = "warming"
+                logger.warning("worker on %s ended; a new one starts", self._spec.device)
+
+    async def renew(self, tasks: tuple[str, ...], models: Mapping[str, str]) -> bool:
+        """Have a worker with these models take over between two jobs; the present one works until it is warm.
+
+        Returns
+        -------
+        Whether they are taken; False when they cannot be loaded: the present models stay.
+        """
+        spec = replace(self._spec, tasks=tasks, models=dict(models))
+        if spec == self._spec:
+            return True
+        if self.state == "ready":
+            worker = self._new_worker(spec)
+            try:
+                await worker.start(self._settings.load_timeout_s)
+            except WorkerLoadError as error:
+                logger.error("new models cannot be loaded on %s: %s", spec.device, error.error or error.trace)
+                return False
+            except asyncio.CancelledError:
+                await worker.kill()
+                raise
+            self._successor = worker
+            self._succeeded.set()
+        self._spec = spec
+        return True
 
     async def stop(self) -> None:
-        """Kill the present worker."""
-        if self._worker is not None:
-            await self._worker.kill()
+        """Kill the present worker, and one that was about to take over."""
+        for worker in (self._worker, self._successor):
+            if worker is not None:
+                await worker.kill()
 
     async def cancel(self, job: Job) -> None:
         """Ask for the end of ``job``; kill the worker when it goes on regardless."""
@@ -88,14 +108,40 @@ class WorkerSlot:
                 logger.warning("job %s does not stop; its worker is killed", job.id)
                 await worker.kill()
 
+    def _new_worker(self, spec: WorkerSpec) -> WorkerProcess:
+        return WorkerProcess(spec, self._temp, show_stderr=self._settings.worker_stderr)
+
+    async def _warm_worker(self) -> WorkerProcess:
+        """The successor, or a fresh worker with the slot's models, however many attempts it takes."""
+        failures = 0
+        while self._successor is None:
+            worker = self._worker = self._new_worker(self._spec)
+            try:
+                await worker.start(self._settings.load_timeout_s)
+            except WorkerLoadError as error:
+                failures += 1
+                logger.error("worker on %s cannot load: %s", self._spec.device, error.error or error.trace)
+                if failures >= _GIVE_UP_AFTER:
+                    self.state, self.load_error = "failed", error.error
+                    await self._queue.fail_waiting(error.error or errors.no_worker_fields())
+                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1])
+                continue
+            if worker.spec == self._spec:
+                return worker
+            await worker.kill()  # other models went live while it loaded
+        self._succeeded.clear()
+        worker, self._successor = self._successor, None
+        return worker
+
     async def _feed(self, worker: WorkerProcess) -> None:
-        """Give it jobs until it ends."""
+        """Give it jobs until it ends, or another is ready to take its place."""
         ended = asyncio.create_task(worker.exited.wait())
+        succeeded = asyncio.create_task(self._succeeded.wait())
         try:
-            while not worker.exited.is_set():
+            while not (worker.exited.is_set() or self._succeeded.is_set()):
                 waiting = asyncio.create_task(self._queue.next_job())
                 try:
-                    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({waiting, ended, succeeded}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     if not waiting.done():
                         waiting.cancel()
@@ -110,6 +156,7 @@ class WorkerSlot:
                 await self._run(worker, job)
         finally:
             ended.cancel()
+            succeeded.cancel()
 
     async def _run(self, worker: WorkerProcess, job: Job) -> None:
         if not job.active:  # cancelled between the queue and here

@@ -57,7 +57,8 @@ class Worker:
 
     def _load(self) -> dict[str, Any]:
         factory = resolve(self._spec.factory)
-        pipelines = {task: factory(task, device=self._spec.device) for task in self._spec.tasks}
+        models = {task: self._spec.models.get(task, task) for task in self._spec.tasks}
+        pipelines = {task: factory(model, device=self._spec.device) for task, model in models.items()}
         for pipeline in pipelines.values():
             pipeline.warm_up()
         return pipelines

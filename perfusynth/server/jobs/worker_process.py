@@ -57,7 +57,7 @@ class WorkerProcess:
 
     def __init__(self, spec: WorkerSpec, temp: Path, *, show_stderr: bool = False):
         self._show_stderr = show_stderr
-        self._spec = spec
+        self.spec = spec
         self._temp = temp / f"worker-{secrets.token_hex(8)}"
         self._process: asyncio.subprocess.Process | None = None
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -84,7 +84,7 @@ class WorkerProcess:
             raise WorkerLoadError(None, f"cannot be started ({type(error).__name__}, errno {error.errno})") from None
         assert self._process is not None
         self._reader = asyncio.create_task(self._read())
-        self._write(encode_spec(self._spec))
+        self._write(encode_spec(self.spec))
         try:
             event = await asyncio.wait_for(self._events.get(), timeout_s)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""The app's tasks: one per model that is installed when the server starts."""
+"""The app's tasks: one per model that is live."""
 
 from lib.infers.synthesis import SynthesisTask
 
