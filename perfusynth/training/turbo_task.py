@@ -1,116 +1,191 @@
-"""The pix2pix-turbo family's training task: its settings, its network, its step and its prediction."""
+"""The pix2pix-turbo family's training task: first the whole head's context, then slabs, then, if asked, a judge."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from monai.losses import PatchAdversarialLoss
+from monai.networks.nets import PatchDiscriminator
 from torch import nn
+from torch.nn import functional
 
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.generator import TurboGenerator
-from perfusynth.generators.turbo.images import as_images, from_units
+from perfusynth.generators.turbo.images import as_head, as_images, from_units
 from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
 from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.training.heads import Head
 from perfusynth.training.task import Networks, Phase, Tensors, Update
+from perfusynth.training.turbo_losses import FeatureDistance, map_errors, region_loss
+from perfusynth.training.turbo_settings import TurboSettings
 
 #: Tmax above which tissue counts as hypoperfused, s: the one that the regions are measured with.
 DEFICIT_TMAX_S = RegionSettings().hypoperfusion_s
 
 
-class TurboSettings(BaseModel):
-    """What is particular to this family in a run's settings."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    family: Literal["turbo"] = "turbo"
-    steps: int = Field(1700, gt=0)
-    heads_per_step: int = Field(4, gt=0)
-    slabs_per_head: int = Field(2, gt=0, description="slabs drawn from each head of a batch")
-    learning_rate: float = Field(8e-4, gt=0)
-    crop: tuple[int, int] = Field(
-        (128, 160),
-        description="voxels (x, y) of each slab that are trained on, around the brain; what an average needs",
-    )
-    crop_jitter: int = Field(10, ge=0, description="the crop is shifted at random by up to this many voxels")
-    deficit_weight: float = Field(1.0, ge=0, description="extra weight of voxels with Tmax > 6 s in the loss")
-    square_weight: float = Field(
-        4.0,
-        ge=0,
-        description="weight of the squared beside the absolute error: the absolute error alone is content with normal "
-        "values everywhere until a deficit is more likely than not, and learns to see it late",
-    )
-
-
 class TurboTask:
-    """What is particular to this family; the engine does the rest."""
+    """What is particular to this family; the engine does the rest.
+
+    The context network is a part of the generator and is trained by itself first: a whole head costs it less than one
+    slab costs the slab network, and where the deficit lies is its question.
+    """
 
     exported = "generator"
 
     def __init__(self, spec: GeneratorSpec, settings: TurboSettings):
         self.spec = spec
         self.settings = settings
-        self.networks: dict[str, nn.Module] = {self.exported: TurboNetwork(TurboConfig.model_validate(spec.network))}
-        self.phases = (
-            Phase(
-                name="regression",
-                steps=settings.steps,
-                heads_per_step=settings.heads_per_step,
-                learning_rate=settings.learning_rate,
-                updates=(Update(networks=(self.exported,), losses=self._losses),),
-                example=self._example,
-                collate=_joined,
-            ),
-        )
+        generator = TurboNetwork(TurboConfig.model_validate(spec.network))
+        self.networks: dict[str, nn.Module] = {self.exported: generator}
+        self._context_config = generator.config.context
+        if self._context_config is not None:
+            self.networks["context"] = generator.context
+        if settings.adversarial.steps:
+            self.networks["discriminator"] = PatchDiscriminator(
+                spatial_dims=2,
+                channels=settings.adversarial.channels,
+                in_channels=1 + len(spec.maps),
+                num_layers_d=settings.adversarial.layers,
+            )
+            self._judged = PatchAdversarialLoss(criterion="least_squares")
+        self._features = FeatureDistance(settings.perceptual.weights) if settings.perceptual else None
+        self.phases = tuple(phase for phase in self._all_phases() if phase.steps)
 
-    def _example(self, head: Head, rng: np.random.Generator) -> Tensors:
-        """Slabs of one head, cropped: ``images``, ``maps`` in [-1, 1], ``counts`` and ``deficit`` bool."""
-        images = as_images(head.volumes[self.spec.inputs[0].name], head.brain, self.spec)
-        targets = np.stack([head.volumes[output.name] for output in self.spec.outputs])
+    def _all_phases(self) -> list[Phase]:
+        settings = self.settings
+        found = []
+        if self._context_config is not None:
+            updates = (Update(("context",), self._context_losses),)
+            found.append(
+                Phase("context", **dict(settings.context), updates=updates, example=self._whole, collate=_stacked)
+            )
+        updates = (Update((self.exported,), self._slab_losses),)
+        found.append(Phase("slabs", **dict(settings.slabs), updates=updates, example=self._slabs, collate=_stacked))
+        judged = (
+            Update((self.exported,), self._convincing_losses),
+            Update(("discriminator",), self._judge_losses),
+        )
+        pace = {name: getattr(settings.adversarial, name) for name in ("steps", "heads_per_step", "learning_rate")}
+        found.append(Phase("adversarial", **pace, updates=judged, example=self._slabs, collate=_stacked))
+        return found
+
+    def _whole(self, head: Head, rng: np.random.Generator) -> Tensors:
+        """The whole head: ``head`` and ``brain`` for the context network, targets averaged to its grid."""
+        assert self._context_config is not None
+        tensors = self._cropped(head)
+        shrink = self._context_config.shrink
+        counts = functional.avg_pool3d(tensors["counts"], (shrink, shrink, 1))
+
+        def mean(values: torch.Tensor) -> torch.Tensor:
+            pooled = functional.avg_pool3d(values * tensors["counts"], (shrink, shrink, 1))
+            return pooled / counts.clamp(min=1e-3)
+
+        coarse = {"maps": mean(tensors["maps"]), "deficit": mean(tensors["deficit"]), "counts": counts}
+        return self._seen_whole(tensors) | coarse
+
+    def _slabs(self, head: Head, rng: np.random.Generator) -> Tensors:
+        """Some slabs of a head, ``(slabs, channels, x, y)``, their numbers, and the whole head for their context."""
+        tensors = self._cropped(head)
+        chosen = torch.from_numpy(rng.integers(head.brain.shape[2], size=self.settings.slabs_per_head))
+        slabs = {name: tensors[name][..., chosen].movedim(-1, 0) for name in ("maps", "counts", "deficit")}
+        images = as_images(head.volumes[self.spec.inputs[0].name], head.brain, self.spec)[chosen]
+        slabs["images"] = images[:, :, *self._middle(head.brain.shape)]
+        return self._seen_whole(tensors) | slabs | {"chosen": chosen}
+
+    def _cropped(self, head: Head) -> Tensors:
+        """The middle of a head, all ``(channels, x, y, slabs)``: ``maps`` in [-1, 1]; ``counts`` (where maps are asked
+        for), ``deficit`` and ``brain`` 0 or 1; ``head`` in the context's windows."""
+        where = self._middle(head.brain.shape)
+        targets = np.stack([head.volumes[output.name] for output in self.spec.maps])
         tensors = {
-            "images": images,
-            "maps": torch.from_numpy(from_units(targets, self.spec)),
-            "counts": _slabs_first(head.brain & head.valid),
-            "deficit": _slabs_first(head.volumes["tmax"] > DEFICIT_TMAX_S),
+            "maps": torch.from_numpy(np.ascontiguousarray(np.moveaxis(from_units(targets, self.spec), 0, -1))),
+            "counts": torch.from_numpy((head.brain & head.valid)[None].astype(np.float32)),
+            "deficit": torch.from_numpy((head.volumes["tmax"] > DEFICIT_TMAX_S)[None].astype(np.float32)),
+            "brain": torch.from_numpy(head.brain[None].astype(np.float32)),
         }
-        slabs = torch.from_numpy(rng.integers(images.shape[0], size=self.settings.slabs_per_head))
-        shift = rng.integers(-self.settings.crop_jitter, self.settings.crop_jitter + 1, size=2)
-        x, y = (
-            _centred(size, side, int(by))
-            for size, side, by in zip(images.shape[2:], self.settings.crop, shift, strict=True)
-        )
-        return {name: tensor[slabs][:, :, x, y] for name, tensor in tensors.items()}
+        if self._context_config is not None:
+            ncct = head.volumes[self.spec.inputs[0].name]
+            tensors["head"] = as_head(ncct, head.brain, self._context_config.windows)
+        return {name: tensor[:, *where] for name, tensor in tensors.items()}
 
-    def _losses(self, networks: Networks, batch: Tensors) -> Tensors:
-        """Mean absolute error plus weighted squared error per map, in the network's scale, over the brain only.
+    def _middle(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        return tuple(
+            slice((n - side) // 2, (n + side) // 2) for n, side in zip(shape, self.settings.crop, strict=False)
+        )  # type: ignore[return-value]
 
-        ``loss`` is the maps' sum. Outside the brain nothing is asked of the network: maps are masked there.
-        """
-        made = networks[self.exported](batch["images"]).float()
-        weight = batch["counts"].float() * (1 + self.settings.deficit_weight * batch["deficit"].float())
-        error = (made - batch["maps"]).abs()
-        error = (error + self.settings.square_weight * error**2) * weight
-        per_map = error.sum(dim=(0, 2, 3)) / weight.sum().clamp(min=1)
-        losses = {output.name: value for output, value in zip(self.spec.outputs, per_map, strict=True)}
-        return {"loss": per_map.sum(), **losses}
+    def _seen_whole(self, tensors: Tensors) -> Tensors:
+        return {name: tensors[name] for name in ("head", "brain") if name in tensors and "head" in tensors}
+
+    def _context_losses(self, networks: Networks, batch: Tensors) -> Tensors:
+        answer = networks["context"](batch["head"], batch["brain"])
+        heads = len(batch["head"])
+        maps, logit = (part.float().unflatten(0, (heads, -1)).movedim(1, -1) for part in (answer.maps, answer.logit))
+        losses = self._map_losses(maps, batch)
+        region = region_loss(logit, batch["deficit"], batch["counts"])
+        return losses | {"loss": losses["loss"] + self.settings.region_weight * region, "region": region}
+
+    def _slab_losses(self, networks: Networks, batch: Tensors) -> Tensors:
+        return self._errors(self._made(networks, batch), batch)
+
+    def _convincing_losses(self, networks: Networks, batch: Tensors) -> Tensors:
+        made = self._made(networks, batch)
+        losses = self._errors(made, batch)
+        judged = networks["discriminator"].requires_grad_(False)(self._shown(made, batch))[-1]
+        convincing = self._judged(judged, target_is_real=True, for_discriminator=False)
+        return losses | {
+            "loss": losses["loss"] + self.settings.adversarial.weight * convincing,
+            "convincing": convincing,
+        }
+
+    def _judge_losses(self, networks: Networks, batch: Tensors) -> Tensors:
+        judge = networks["discriminator"].requires_grad_(True)
+        with torch.no_grad():
+            made = self._made(networks, batch)
+        real, fake = (judge(self._shown(maps, batch))[-1] for maps in (batch["maps"].flatten(0, 1), made))
+        loss = self._judged(real, target_is_real=True, for_discriminator=True)
+        return {"loss": (loss + self._judged(fake, target_is_real=False, for_discriminator=True)) / 2}
+
+    def _made(self, networks: Networks, batch: Tensors) -> torch.Tensor:
+        """Maps of all chosen slabs, ``(heads * slabs, maps, x, y)``; the context is what it has become by now."""
+        images = batch["images"].flatten(0, 1)
+        if self._context_config is None:
+            return networks[self.exported](images).float()
+        with torch.no_grad():
+            context = Context(*networks["context"](batch["head"], batch["brain"]))
+        first = torch.arange(len(batch["head"]), device=images.device) * batch["head"].shape[-1]
+        return networks[self.exported](images, context.of((batch["chosen"] + first[:, None]).flatten())).float()
+
+    def _shown(self, maps: torch.Tensor, batch: Tensors) -> torch.Tensor:
+        """What the discriminator is shown: the slab itself, between its neighbours in the images, and its maps."""
+        slab = batch["images"].flatten(0, 1)[:, self.spec.inputs[0].slices // 2, None]
+        return torch.cat([slab, maps * batch["counts"].flatten(0, 1)], 1)
+
+    def _errors(self, made: torch.Tensor, batch: Tensors) -> Tensors:
+        slabs = {name: batch[name].flatten(0, 1) for name in ("maps", "counts", "deficit")}
+        losses = self._map_losses(made, slabs)
+        if self._features is None or self.settings.perceptual is None:
+            return losses
+        features = self._features.to(made.device)(made * slabs["counts"], slabs["maps"] * slabs["counts"])
+        return losses | {"loss": losses["loss"] + self.settings.perceptual.weight * features, "features": features}
+
+    def _map_losses(self, made: torch.Tensor, wanted: Tensors) -> Tensors:
+        settings = self.settings
+        weight = wanted["counts"] * (1 + settings.deficit_weight * wanted["deficit"])
+        errors = map_errors(made, wanted["maps"], weight, settings.absolute_weight, settings.square_weight)
+        return {"loss": errors.sum(), **dict(zip((output.name for output in self.spec.maps), errors, strict=True))}
 
     def predict(self, network: nn.Module, head: Head, device: torch.device) -> dict[str, np.ndarray]:
         """See `perfusynth.training.task.TrainingTask.predict`."""
         generator = TurboGenerator(network, self.spec, device)  # type: ignore[arg-type]  # a copy of the one made here
-        made = generator.translate(head.volumes[self.spec.inputs[0].name], head.brain)
-        return {output.name: values for output, values in zip(self.spec.outputs, made, strict=True)}
+        return generator.on_model_grid(head.volumes, head.brain)
 
 
-def _slabs_first(mask: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(mask, -1, 0)[:, None]))
+def _stacked(examples: Sequence[Tensors]) -> Tensors:
+    """A batch ``(heads, ...)``; whole heads of fewer slabs are filled up with empty ones."""
+    return {name: torch.stack(_as_tall([example[name] for example in examples])) for name in examples[0]}
 
 
-def _centred(size: int, length: int, shift: int) -> slice:
-    start = min(max((size - length) // 2 + shift, 0), size - length)
-    return slice(start, start + length)
-
-
-def _joined(examples: Sequence[Tensors]) -> Tensors:
-    return {name: torch.cat([example[name] for example in examples]) for name in examples[0]}
+def _as_tall(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    tallest = max(tensor.shape[-1] for tensor in tensors)
+    return [functional.pad(tensor, (0, tallest - tensor.shape[-1])) for tensor in tensors]

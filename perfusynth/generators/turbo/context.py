@@ -4,6 +4,7 @@ A clot lies several slabs below the tissue that it starves, and a side is pale o
 network sees three slabs; this one sees the head, at some 5 mm, and hands each slab features and a first coarse answer.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -21,21 +22,27 @@ class ContextConfig(BaseModel):
     """Everything that decides the context network's shape.
 
     ``windows`` are the HU windows in which it sees the head (tissue; a dense artery); ``stem_channels`` the channels of
-    its first layer; ``channels`` those of its levels, each half as fine as the one before.
+    its first layers, each of which halves the resolution in plane; ``channels`` those of its 3-D levels, the first
+    half as fine in plane as the last layer of the stem, each other one half as fine as the one before.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     windows: list[tuple[float, float]] = Field(min_length=1)
-    stem_channels: int = Field(16, gt=0)
+    stem_channels: list[int] = Field([16, 32], min_length=1)
     channels: list[int] = Field(min_length=2)
+
+    @property
+    def shrink(self) -> int:
+        """Voxels of the images, in plane, to one of the context's."""
+        return 2 ** (len(self.stem_channels) + 1)
 
 
 class Context(NamedTuple):
-    """What is known of slabs before they are looked at closely, at a quarter of the images' resolution in plane.
+    """What is known of slabs before they are looked at closely, on the context's grid (`ContextConfig.shrink`).
 
-    ``features`` ``(slabs, channels, x / 4, y / 4)``; ``maps`` ``(slabs, maps, x / 4, y / 4)``, a coarse answer in the
-    network's scale; ``logit`` ``(slabs, 1, x / 4, y / 4)`` of the probability that the tissue is hypoperfused.
+    ``features`` ``(slabs, channels, x, y)``; ``maps`` ``(slabs, maps, x, y)``, a coarse answer in the network's scale;
+    ``logit`` ``(slabs, 1, x, y)`` of the probability that the tissue is hypoperfused.
     """
 
     features: torch.Tensor
@@ -58,20 +65,17 @@ class ContextNetwork(nn.Module):
         Number of maps.
     """
 
-    #: Voxels of the images, in plane, to one of the context's.
-    SHRINK = 4
-
     def __init__(self, config: ContextConfig, maps: int):
         super().__init__()
         self.config = config
         first, *deeper = config.channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(len(config.windows) + 1, config.stem_channels, 5, stride=2, padding=2),
-            nn.SiLU(),
-            nn.Conv2d(config.stem_channels, first, 3, stride=2, padding=1),
-            nn.GroupNorm(NORM_GROUPS, first),
-            nn.SiLU(),
-        )
+        layers: list[nn.Module] = []
+        channels = [len(config.windows) + 1, *config.stem_channels, first]
+        for stage, (above, below) in enumerate(pairwise(channels)):
+            size = 3 if stage else 5
+            layers += [nn.Conv2d(above, below, size, stride=2, padding=size // 2), nn.GroupNorm(NORM_GROUPS, below)]
+            layers.append(nn.SiLU())
+        self.stem = nn.Sequential(*layers)
         self.down = nn.ModuleList([_block(2 * first + PLACE_CHANNELS, first)])
         self.up = nn.ModuleList()
         for above, below in zip(config.channels, [*deeper, deeper[-1]], strict=True):
@@ -85,7 +89,8 @@ class ContextNetwork(nn.Module):
         Parameters
         ----------
         heads
-            ``(heads, windows, x, y, slabs)`` in [-1, 1], 0 outside the brain; x and y divisible by `SHRINK`, the brain
+            ``(heads, windows, x, y, slabs)`` in [-1, 1], 0 outside the brain; x and y divisible by
+            `ContextConfig.shrink`, the brain
             in the middle of x.
         brain
             ``(heads, 1, x, y, slabs)``, 1 inside.
@@ -116,7 +121,7 @@ class ContextNetwork(nn.Module):
 
     def _places(self, brain: torch.Tensor) -> torch.Tensor:
         """Where each coarse voxel lies from the brain's centre, in spreads of the brain, and its share of brain."""
-        share = functional.avg_pool3d(brain, (self.SHRINK, self.SHRINK, 1))
+        share = functional.avg_pool3d(brain, (self.config.shrink, self.config.shrink, 1))
         total = share.sum((2, 3, 4), keepdim=True).clamp(min=1)
         axes = [torch.arange(n, device=brain.device, dtype=share.dtype) for n in share.shape[2:]]
         places = []

@@ -80,5 +80,5 @@ class TurboGenerator(OnGridGenerator):
 def _both_ways(upright: Context, mirrored: Context, network: ContextNetwork) -> np.ndarray:
     """The mean of both answers' probabilities, float32 ``(x, y, slabs)`` at the images' resolution."""
     probability = (upright.logit.sigmoid() + mirrored.logit.sigmoid().flip(2)) / 2
-    fine = functional.interpolate(probability, scale_factor=network.SHRINK, mode="bilinear")
+    fine = functional.interpolate(probability, scale_factor=network.config.shrink, mode="bilinear")
     return fine[:, 0].permute(1, 2, 0).cpu().numpy()

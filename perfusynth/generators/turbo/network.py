@@ -46,7 +46,7 @@ class TurboConfig(BaseModel):
     def divisor(self) -> int:
         """Rows and columns of an image must be divisible by this: every block but each part's last halves them."""
         halvings = len(self.autoencoder["block_out_channels"]) + len(self.unet["block_out_channels"]) - 2
-        return 2**halvings
+        return max(2**halvings, self.context.shrink if self.context is not None else 1)
 
 
 class TurboNetwork(nn.Module):
@@ -94,7 +94,9 @@ class TurboNetwork(nn.Module):
                 hook.remove()
 
         if context is not None:
-            latent = latent + self.into_latent(functional.adaptive_avg_pool2d(context.features, latent.shape[2:]))
+            latent = latent + self.into_latent(
+                functional.interpolate(context.features, size=latent.shape[2:], mode="bilinear")
+            )
         step, alpha = self.config.one_step.timestep, self.config.one_step.alpha_cumprod
         prompt = self.prompt.expand(image.shape[0], -1, -1)
         noise = self.unet(latent, step, encoder_hidden_states=prompt).sample
