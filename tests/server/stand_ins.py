@@ -30,14 +30,19 @@ def order(text: str) -> bytes:
 class StandIn:
     """Obeys its input.
 
-    ``sleep S`` cooperates with cancelling, ``busy S`` does not (nor ``unpack S``, which has temporary files and a
+    ``sleep S`` and ``until FILE`` (is there) cooperate with cancelling, ``busy S`` does not (nor ``unpack S``, which has temporary files and a
     process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while FILE is missing, ``refuse``
     and ``fault`` raise; anything else succeeds at once.
     """
 
+    def __init__(self, model: str):
+        self._model = model
+
     @classmethod
     def load(cls, task: str, *, device: str = "auto") -> "StandIn":
-        return cls()
+        if task == "broken":
+            raise InputError("No model.", expected="a model", got="none", hint="Install one.", code="unknown_model")
+        return cls(task)
 
     def warm_up(self) -> None:
         pass
@@ -47,6 +52,10 @@ class StandIn:
         if word == "sleep":
             end = time.monotonic() + float(argument)
             while time.monotonic() < end:
+                on_progress("generate", 0.5)
+                time.sleep(0.02)
+        elif word == "until":
+            while not Path(argument).exists():
                 on_progress("generate", 0.5)
                 time.sleep(0.02)
         elif word in ("busy", "unpack"):
@@ -65,7 +74,12 @@ class StandIn:
             raise KeyError("/secret/patient-name")
         on_progress("package", 0.9)
         (out / "tmax.nii.gz").write_bytes(MAGIC + bytes(1000))
-        measurements = {"origin": "synthetic", "options": options.model_dump(mode="json"), "inputs": sorted(inputs)}
+        measurements = {
+            "origin": "synthetic",
+            "model": self._model,
+            "options": options.model_dump(mode="json"),
+            "inputs": sorted(inputs),
+        }
         (out / "measurements.json").write_text(json.dumps(measurements))
 
 
