@@ -6,16 +6,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from perfusynth.generators.head_view import HeadView
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
 class Synthesis:
-    """Maps by output name, on the grid of the input, and what a reader must know of how they were made."""
+    """Maps by output name, on the grid of the input, and what a reader must know of how they were made.
+
+    ``view`` is how the head looked to the network, None from a generator that does not tell.
+    """
 
     maps: Mapping[str, Volume]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    view: HeadView | None = None
 
 
 class Generator(Protocol):
@@ -69,4 +74,10 @@ class Generator(Protocol):
         Maps by output name on the same grid, float32 in the units of the metadata; what stands outside the brain means
         nothing.
         """
+        ...
+
+    def observe(
+        self, volumes: Mapping[str, np.ndarray], brain: np.ndarray, on_progress: OnProgress = ignore_progress
+    ) -> tuple[dict[str, np.ndarray], HeadView]:
+        """As `on_model_grid`, and how the head looked to the network meanwhile: no pass more."""
         ...

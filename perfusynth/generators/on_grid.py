@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Synthesis
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.head_statistics import head_statistics
+from perfusynth.generators.head_view import HeadView, heard
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.model_grid import AIR_HU, GridMapping, ModelGrid, map_to_grid
 from perfusynth.volumes.volume import Volume
@@ -39,6 +42,22 @@ class OnGridGenerator(ABC):
     ) -> dict[str, np.ndarray]:
         """See `perfusynth.generators.base.Generator.on_model_grid`."""
 
+    @property
+    def innermost(self) -> nn.Module | None:
+        """The layer whose activations, ``(slabs, channels, x, y)``, tell heads apart; None: the family names none."""
+        return None
+
+    def observe(
+        self, volumes: Mapping[str, np.ndarray], brain: np.ndarray, on_progress: OnProgress = ignore_progress
+    ) -> tuple[dict[str, np.ndarray], HeadView]:
+        """See `perfusynth.generators.base.Generator.observe`."""
+        with heard(self.innermost) as activations:
+            maps = self.on_model_grid(volumes, brain, on_progress)
+        grid = self.spec.grid
+        spacing = (grid.spacing_mm, grid.spacing_mm, grid.slab_mm)
+        image = volumes[self.spec.inputs[0].name]
+        return maps, HeadView(activations.features(), head_statistics(image, np.asarray(brain) > 0, spacing))
+
     def synthesize(
         self,
         inputs: Mapping[str, Volume],
@@ -61,12 +80,12 @@ class OnGridGenerator(ABC):
         mapping = map_to_grid(scan, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
         image = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
         share = mapping.to_model(brain.array)
-        made = self.on_model_grid({name: image}, share >= BRAIN_SHARE, on_progress)
+        made, view = self.observe({name: image}, share >= BRAIN_SHARE, on_progress)
         on_scan = _WayBack(share, mapping)
         maps = {
             output.name: scan.with_array(on_scan(made[output.name]) * (brain.array > 0)) for output in self.spec.outputs
         }
-        return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)})
+        return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)}, view)
 
 
 def _checked(inputs: Mapping[str, Volume], name: str) -> tuple[Volume, Volume]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
@@ -40,6 +41,11 @@ class TurboGenerator(OnGridGenerator):
         network.load_state_dict(read_weights(bundle))
         network.to(device).eval().requires_grad_(False)
         return cls(network, bundle.spec, device)
+
+    @property
+    def innermost(self) -> nn.Module:
+        """See `OnGridGenerator.innermost`."""
+        return self.network.unet.mid_block
 
     @torch.inference_mode()
     def on_model_grid(

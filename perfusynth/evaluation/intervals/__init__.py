@@ -1,0 +1,1 @@
+"""Intervals of volumes: calibrated on patients whom a model has not seen, tested on others."""
