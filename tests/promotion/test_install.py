@@ -89,7 +89,7 @@ def test_links_are_refused(home, source, tmp_path):
 
 def test_a_file_that_comes_twice_is_refused(home, source, tmp_path):
     path = packed(source, tmp_path / "a.zip")
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning):
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("configs/metadata.json", b"{}")
     assert refused(home, path) == "unsafe_archive"
 

@@ -30,9 +30,9 @@ def order(text: str) -> bytes:
 class StandIn:
     """Obeys its input.
 
-    ``sleep S`` and ``until FILE`` (is there) cooperate with cancelling, ``busy S`` does not (nor ``unpack S``, which has temporary files and a
-    process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while FILE is missing, ``refuse``
-    and ``fault`` raise; anything else succeeds at once.
+    ``sleep S`` and ``until FILE`` (is there) cooperate with cancelling, ``busy S`` does not (nor ``unpack S``, which has
+    temporary files and a process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while FILE
+    is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once.
     """
 
     def __init__(self, model: str):
@@ -74,12 +74,8 @@ class StandIn:
             raise KeyError("/secret/patient-name")
         on_progress("package", 0.9)
         (out / "tmax.nii.gz").write_bytes(MAGIC + bytes(1000))
-        measurements = {
-            "origin": "synthetic",
-            "model": self._model,
-            "options": options.model_dump(mode="json"),
-            "inputs": sorted(inputs),
-        }
+        said = {"model": self._model, "options": options.model_dump(mode="json"), "inputs": sorted(inputs)}
+        measurements = {"origin": "synthetic", **said}
         (out / "measurements.json").write_text(json.dumps(measurements))
 
 
