@@ -39,6 +39,14 @@ NETWORK = {
     "one_step": {"timestep": 999, "alpha_cumprod": 0.5},
     "prompt_tokens": 1,
     "skip_init": 0.5,
+    "context": {"windows": [[8, 56], [35, 85]], "stem_channels": [8], "channels": [8, 8]},
+}
+PROBABILITY = {
+    "name": "hypoperfusion_probability",
+    "unit": "1",
+    "range": [0, 1],
+    "description": "probability that Tmax exceeds 6 s",
+    "kind": "probability",
 }
 
 
@@ -49,6 +57,8 @@ def write_tiny_bundle(folder: Path, *, weights: bool = True) -> Path:
     metadata = json.loads(path.read_text())
     metadata["perfusynth"]["network"] = NETWORK
     metadata["perfusynth"]["training"] = {}
+    maps = [output for output in metadata["perfusynth"]["outputs"] if output["name"] in ("tmax", "cbf")]
+    metadata["perfusynth"]["outputs"] = [*maps, PROBABILITY]
     (folder / "models").mkdir()
     if weights:
         torch.manual_seed(0)

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 #: Groups of the group normalisation.
 NORM_GROUPS = 8
+#: Slabs are filled up with empty ones to a multiple of this: 160 mm, most heads [d].
+FILLED_TO = 32
 #: Channels that say where a voxel lies: three coordinates and the share of brain.
 PLACE_CHANNELS = 4
 
@@ -101,8 +103,10 @@ class ContextNetwork(nn.Module):
             Of the slabs of all heads, one head after the other.
         """
         count, slabs = heads.shape[0], heads.shape[-1]
+        # Heads are looked at with the same number of empty slabs, whatever batch they are in.
+        heads, brain = (functional.pad(part, (0, -slabs % FILLED_TO)) for part in (heads, brain))
         seen = torch.cat([heads, brain], 1).permute(0, 4, 1, 2, 3).flatten(0, 1)
-        found = self.stem(seen).unflatten(0, (count, slabs)).permute(0, 2, 3, 4, 1)
+        found = self.stem(seen).unflatten(0, (count, -1)).permute(0, 2, 3, 4, 1)
         # Beside each place its mirror image: the sides are compared wherever they differ.
         level = torch.cat([found, found.flip(2), self._places(brain)], 1)
         levels: list[torch.Tensor] = []
@@ -116,7 +120,7 @@ class ContextNetwork(nn.Module):
             finer = levels.pop()
             level = functional.interpolate(level, size=finer.shape[2:], mode="trilinear")
             level = block(torch.cat([level, finer], 1))
-        features, answer = (t.permute(0, 4, 1, 2, 3).flatten(0, 1) for t in (level, self.out(level)))
+        features, answer = (part[..., :slabs].permute(0, 4, 1, 2, 3).flatten(0, 1) for part in (level, self.out(level)))
         return Context(features, answer[:, :-1], answer[:, -1:])
 
     def _places(self, brain: torch.Tensor) -> torch.Tensor:

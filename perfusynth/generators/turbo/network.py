@@ -11,7 +11,9 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
+from perfusynth.generators.turbo.base_weights import BaseSettings
 from perfusynth.generators.turbo.context import Context, ContextConfig, ContextNetwork
 
 
@@ -30,7 +32,8 @@ class TurboConfig(BaseModel):
     ``autoencoder`` and ``unet`` are the keyword arguments of diffusers' classes; ``prompt_tokens`` is the length of
     the constant embedding that stands where a text prompt would; ``skip_init`` is the standard deviation of the
     skips' weights at the start (1e-5 beside a trained autoencoder, larger from random weights); ``context`` is the
-    network that looks at the whole head first, None for the form as published, which sees slabs alone.
+    network that looks at the whole head first, None for the form as published, which sees slabs alone; ``base`` are the
+    weights that the network starts from and of which only an adapter is trained, None to train every weight.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,6 +44,7 @@ class TurboConfig(BaseModel):
     prompt_tokens: int = Field(1, ge=1)
     skip_init: float = Field(1e-5, gt=0)
     context: ContextConfig | None = None
+    base: BaseSettings | None = None
 
     @property
     def divisor(self) -> int:
@@ -65,6 +69,10 @@ class TurboNetwork(nn.Module):
         autoencoder: Any = AutoencoderKL(**config.autoencoder)
         unet: Any = UNet2DConditionModel(**config.unet)
         self.autoencoder, self.unet = autoencoder, unet
+        unet.conv_out = _Float32Convolution.of(unet.conv_out)
+        autoencoder.decoder.conv_out = _Float32Convolution.of(autoencoder.decoder.conv_out)
+        #: Blocks are run again in the backward pass instead of kept: less memory, a third more time.
+        self.gradient_checkpointing = False
         self.prompt = nn.Parameter(torch.zeros(1, config.prompt_tokens, unet.config.cross_attention_dim))
         down, up = autoencoder.encoder.down_blocks, autoencoder.decoder.up_blocks
         self.skips = nn.ModuleList(
@@ -82,53 +90,91 @@ class TurboNetwork(nn.Module):
 
         ``context`` is that of the very slabs, where the network has one.
         """
-        features: list[torch.Tensor] = []
-        hooks = [
-            block.register_forward_pre_hook(lambda _, args: features.append(args[0]))
-            for block in self.autoencoder.encoder.down_blocks
-        ]
-        try:
-            latent = self.autoencoder.encode(image).latent_dist.mode() * self.autoencoder.config.scaling_factor
-        finally:
-            for hook in hooks:
-                hook.remove()
-
+        working = self.autoencoder.encoder.conv_in.weight.dtype
+        latent, features = self._encoded(image.to(working))
         if context is not None:
-            latent = latent + self.into_latent(
-                functional.interpolate(context.features, size=latent.shape[2:], mode="bilinear")
-            )
+            told = functional.interpolate(context.features, size=latent.shape[2:], mode="bilinear")
+            latent = latent + self.into_latent(told).to(latent.dtype)
         step, alpha = self.config.one_step.timestep, self.config.one_step.alpha_cumprod
-        prompt = self.prompt.expand(image.shape[0], -1, -1)
+        prompt = self.prompt.to(latent.dtype).expand(image.shape[0], -1, -1)
         noise = self.unet(latent, step, encoder_hidden_states=prompt).sample
         # In float32 whatever the rest runs in: an error of the noise is multiplied by sqrt((1 - alpha) / alpha).
         with torch.autocast(image.device.type, enabled=False):
             latent = (latent.float() - (1 - alpha) ** 0.5 * noise.float()) / alpha**0.5
-
-        hooks = [
-            block.register_forward_pre_hook(_adding(skip, feature))
-            for block, skip, feature in zip(
-                self.autoencoder.decoder.up_blocks, self.skips, reversed(features), strict=True
-            )
-        ]
-        try:
-            made = self.autoencoder.decode(latent / self.autoencoder.config.scaling_factor).sample
-        finally:
-            for hook in hooks:
-                hook.remove()
+        made = self._decoded(latent.to(working), features)
         if context is None:
             return made
         return made + functional.interpolate(context.maps, size=made.shape[2:], mode="bilinear")
+
+    def checkpoint_gradients(self) -> None:
+        """Keep less for the backward pass, and run the blocks again there."""
+        self.gradient_checkpointing = True
+        self.unet.enable_gradient_checkpointing()
+
+    def work_in(self, dtype: torch.dtype) -> None:
+        """Bring the weights to a precision, but for the last convolutions and what makes or takes the context."""
+        for part in (self.autoencoder, self.unet, self.skips):
+            part.to(dtype)
+        for last in (self.unet.conv_out, self.autoencoder.decoder.conv_out):
+            last.float()
+
+    def _encoded(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The scaled latent's mode, and what went into each block: diffusers' `Encoder`, which hands out neither.
+
+        Written out, because hooks that come and go neither compile nor run again in the backward pass.
+        """
+        encoder, features = self.autoencoder.encoder, []
+        seen = encoder.conv_in(image)
+        for block in encoder.down_blocks:
+            features.append(seen)
+            seen = self._through(block, seen)
+        seen = encoder.conv_out(encoder.conv_act(encoder.conv_norm_out(self._through(encoder.mid_block, seen))))
+        if self.autoencoder.quant_conv is not None:
+            seen = self.autoencoder.quant_conv(seen)
+        mode, _ = seen.chunk(2, dim=1)
+        return mode * self.autoencoder.config.scaling_factor, features
+
+    def _decoded(self, latent: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
+        """diffusers' `Decoder`, with a skipped feature added in front of each block."""
+        decoder = self.autoencoder.decoder
+        made = latent / self.autoencoder.config.scaling_factor
+        if self.autoencoder.post_quant_conv is not None:
+            made = self.autoencoder.post_quant_conv(made)
+        made = self._through(decoder.mid_block, decoder.conv_in(made))
+        for block, skip, feature in zip(decoder.up_blocks, self.skips, reversed(features), strict=True):
+            made = self._through(block, made + skip(feature))
+        return decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(made)))
+
+    def _through(self, block: nn.Module, seen: torch.Tensor) -> torch.Tensor:
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, seen, use_reentrant=False)
+        return block(seen)
+
+
+class _Float32Convolution(nn.Conv2d):
+    """A convolution whose input, weights and output are float32 whatever the rest runs in.
+
+    The last one of the decoder makes seconds, the last one of the UNet makes the noise that the one step multiplies.
+    """
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d) -> "_Float32Convolution":
+        """One with the very weights of another."""
+        own = cls(
+            convolution.in_channels,
+            convolution.out_channels,
+            convolution.kernel_size,  # type: ignore[arg-type]
+            padding=convolution.padding,  # type: ignore[arg-type]
+            device="meta",
+        )
+        own.weight, own.bias = convolution.weight, convolution.bias
+        return own
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(image.device.type, enabled=False):
+            return super().forward(image.float())
 
 
 def _channels_into(block: Any) -> int:
     """Input channels of a diffusers down or up block."""
     return block.resnets[0].in_channels
-
-
-def _adding(skip: nn.Module, feature: torch.Tensor):
-    """A forward-pre-hook that adds a skipped feature to a block's first argument."""
-
-    def hook(_: nn.Module, args: tuple):
-        return (args[0] + skip(feature), *args[1:])
-
-    return hook

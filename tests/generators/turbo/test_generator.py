@@ -32,7 +32,7 @@ def head() -> dict[str, Volume]:
 
 def test_maps_lie_on_the_input_grid_inside_the_brain_and_in_range(generator, head):
     made = generator.synthesize(head)
-    assert set(made.maps) == {"tmax", "cbf"}
+    assert set(made.maps) == {"tmax", "cbf", "hypoperfusion_probability"}
     outside = head["brain"].array == 0
     for output in generator.spec.outputs:
         volume = made.maps[output.name]
