@@ -30,9 +30,9 @@ def order(text: str) -> bytes:
 class StandIn:
     """Obeys its input.
 
-    ``sleep S`` and ``until FILE`` (is there) cooperate with cancelling, ``busy S`` does not (nor ``unpack S``, which has
-    temporary files and a process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while FILE
-    is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once.
+    ``sleep S`` and ``until FILE`` (is there) cooperate with cancelling, ``busy S`` does not (nor ``unpack S``, which
+    has temporary files and a process of its own by then), ``crash`` kills its process, ``crash-once FILE`` only while
+    FILE is missing, ``refuse`` and ``fault`` raise; anything else succeeds at once.
     """
 
     def __init__(self, model: str):
