@@ -59,6 +59,13 @@ class OutputSpec(BaseModel):
     range: tuple[float, float]
     description: str
     kind: Literal["map", "probability"] = "map"
+    region_above: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="where no map says so: probability from which on a voxel belongs to the region, chosen on tuning "
+        "patients",
+    )
 
 
 class GeneratorSpec(BaseModel):
@@ -85,6 +92,12 @@ class GeneratorSpec(BaseModel):
     def probability(self) -> OutputSpec | None:
         """The output that is a probability, where there is one."""
         return next((output for output in self.outputs if output.kind == "probability"), None)
+
+    @property
+    def measured(self) -> list[str]:
+        """Names of the measured maps that training needs: of those that are made, and Tmax, which a probability is of."""
+        names = [output.name for output in self.maps]
+        return names if self.probability is None or "tmax" in names else [*names, "tmax"]
 
 
 @dataclass(frozen=True)
