@@ -95,7 +95,7 @@ class GeneratorSpec(BaseModel):
 
     @property
     def measured(self) -> list[str]:
-        """Names of the measured maps that training needs: of those that are made, and Tmax, which a probability is of."""
+        """Names of the measured maps that training needs: those that are made, and Tmax, which a probability is of."""
         names = [output.name for output in self.maps]
         return names if self.probability is None or "tmax" in names else [*names, "tmax"]
 
