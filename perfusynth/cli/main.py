@@ -6,6 +6,7 @@ import typer
 
 from perfusynth import __version__
 from perfusynth.cli import (
+    calibrate,
     check,
     colours,
     demo,
@@ -35,6 +36,7 @@ app.command()(demo.demo)
 app.command()(phantom.phantom)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(calibrate.calibrate)
 app.command()(maps.maps)
 app.command()(colours.colours)
 app.command()(measure.measure)

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from perfusynth.errors import InputError
+from perfusynth.generators.activations import heard
 from perfusynth.generators.base import Synthesis
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.head_statistics import head_statistics
-from perfusynth.generators.head_view import HeadView, heard
+from perfusynth.generators.head_view import HeadView
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.model_grid import AIR_HU, GridMapping, ModelGrid, map_to_grid
 from perfusynth.volumes.volume import Volume

@@ -21,6 +21,8 @@ def _rounded(digits: int) -> BeforeValidator:
 Ml = Annotated[float, _rounded(2), Field(ge=0, description="mL")]
 Ratio = Annotated[float, _rounded(3), Field(ge=0)]
 Share = Annotated[float, _rounded(3), Field(ge=0, le=1)]
+Percent = Annotated[float, _rounded(1), Field(ge=0, le=100, description="%")]
+Distance = Annotated[float, _rounded(3), Field(ge=0)]
 Number = Annotated[float, _rounded(4)]
 Seconds = Annotated[float, _rounded(4), Field(ge=0, description="s")]
 Millimetres = Annotated[float, _rounded(3), Field(ge=0, description="mm")]

@@ -9,12 +9,24 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from perfusynth import atomic
 from perfusynth.perfusion.deconvolution_block import Deconvolution
-from perfusynth.perfusion.document_types import Block, Ml, Number, Ratio, Seconds, Sha256, Share, Vector
+from perfusynth.perfusion.document_types import (
+    Block,
+    Distance,
+    Ml,
+    Number,
+    Percent,
+    Ratio,
+    Seconds,
+    Sha256,
+    Share,
+    Vector,
+)
 from perfusynth.perfusion.notices import notices_for
 
 #: Version of the document; the first number changes when a reader of the old one would be misled. 1.1 added the block
-#: ``deconvolution`` and banners on measured maps.
-SCHEMA_VERSION: Literal["1.1"] = "1.1"
+#: ``deconvolution`` and banners on measured maps; 1.2 the block ``domain`` (in the place of ``out_of_domain``, which no
+#: version had filled) and the core's interval.
+SCHEMA_VERSION: Literal["1.2"] = "1.2"
 
 Origin = Literal["synthetic", "deconvolved", "vendor", "colour_picture"]
 
@@ -55,24 +67,50 @@ class Check(Block):
     got: str
 
 
-class OutOfDomain(Block):
-    """How far the input lies from what the model has seen; ``score`` is absent where it could not be computed."""
+class Domain(Block):
+    """How unlike the patients of the model's training the input is.
 
-    score: Number | None = None
+    ``score`` is a distance, 1 for the median patient; above ``limit`` the input is unusual. It is the larger of that of
+    the network's own features (``network``) and that of plain figures of the image (``image``). ``percentile`` is the
+    share of patients held out of the training who are less unusual, %: at 100 only ``score`` tells how far.
+    ``unusual`` names the plain figures that stick out, in words.
+    """
+
+    verdict: Literal["usual", "unusual", "not measured"]
     text: str
+    score: Distance | None = None
+    limit: Distance | None = None
+    percentile: Percent | None = None
+    network: Distance | None = None
+    image: Distance | None = None
+    unusual: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _measured(self) -> "Domain":
+        known = {self.score is not None, self.limit is not None, self.percentile is not None}
+        if known != {self.verdict != "not measured"}:
+            raise ValueError("expected score, limit and percentile, or the verdict 'not measured' and none of them")
+        return self
 
 
 class Intervals(Block):
-    """Calibrated intervals of volumes in mL by threshold, or why they are withheld: one of the two."""
+    """Calibrated intervals of volumes in mL by threshold, or why they are withheld: one of the two.
+
+    They belong to the volumes of this document alone. A viewer must not show them once a threshold was moved, a map or
+    a mask was edited, or the volumes were measured anew.
+    """
 
     withheld: str | None = None
     level: Share | None = None
     volumes_ml: dict[str, tuple[Ml, Ml]] | None = None
+    core_ml: tuple[Ml, Ml] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Intervals":
         if (self.withheld is None) == (self.volumes_ml is None) or (self.level is None) != (self.volumes_ml is None):
             raise ValueError("expected either a reason in withheld, or level and volumes_ml")
+        if self.core_ml is not None and self.withheld is not None:
+            raise ValueError("expected either a reason in withheld, or core_ml")
         return self
 
 
@@ -118,7 +156,7 @@ class MapFile(Block):
 class Measurements(Block):
     """The document. Blocks that a family does not have are absent (``None`` here)."""
 
-    schema_version: Literal["1.0", "1.1"] = SCHEMA_VERSION
+    schema_version: Literal["1.0", "1.1", "1.2"] = SCHEMA_VERSION
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     origin: Origin
     notices: list[str]
@@ -135,7 +173,7 @@ class Measurements(Block):
     midplane: PlaneRas | None = None
     checks: list[Check] = Field(default_factory=list)
     overrides: list[str] = Field(default_factory=list)
-    out_of_domain: OutOfDomain | None = None
+    domain: Domain | None = None
     intervals: Intervals | None = None
     model: ModelUsed | None = None
     deconvolution: Deconvolution | None = None

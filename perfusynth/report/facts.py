@@ -55,7 +55,8 @@ def headline(measurements: Measurements) -> list[Figure]:
     if m.volumes_ml is not None and threshold in m.volumes_ml:
         figures.append(Figure(f"Tmax > {threshold} s", ml(m.volumes_ml[threshold]), _interval(m, threshold)))
     if m.core is not None:
-        figures.append(Figure("Core estimate", ml(m.core.ml), f"rCBF < {m.core.threshold_fraction:.0%}"))
+        note = "; ".join(filter(None, [f"rCBF < {m.core.threshold_fraction:.0%}", _core_interval(m)]))
+        figures.append(Figure("Core estimate", ml(m.core.ml), note))
     elif m.volumes_ml is not None:
         without = m.maps and "cbf" not in {entry.name for entry in m.maps}
         why = "there is no CBF map" if without else "too little normal tissue to compare with"
@@ -101,10 +102,7 @@ def remarks(measurements: Measurements) -> list[Remark]:
         moved = m.deconvolution.motion
         if moved is not None and moved.interpolated_frames:
             result.append(Remark("warning", "Motion", f"The head moved: {deconvolution_facts.motion(moved)}."))
-    if m.out_of_domain is not None:
-        score = m.out_of_domain.score
-        text = m.out_of_domain.text if score is None else f"{m.out_of_domain.text} (score {score:.2f})"
-        result.append(Remark("note", "Out of domain", text))
+    result.extend(_domain_remarks(m))
     if m.intervals is not None and m.intervals.withheld is not None:
         result.append(Remark("note", "Intervals withheld", m.intervals.withheld))
     return result
@@ -197,11 +195,35 @@ def _ratio(m: Measurements) -> str:
     return NOT_APPLICABLE if m.mismatch_ratio is None else f"{m.mismatch_ratio:.1f}"
 
 
+def interval_words(level: float, ends: tuple[float, float]) -> str:
+    """An interval as shown beside its volume."""
+    low, high = ends
+    return f"{level:.0%} interval {low:.1f} to {high:.1f} mL"
+
+
 def _interval(m: Measurements, key: str) -> str:
-    if m.intervals is None or m.intervals.volumes_ml is None or key not in m.intervals.volumes_ml:
+    found = m.intervals
+    if found is None or found.level is None or found.volumes_ml is None or key not in found.volumes_ml:
         return ""
-    low, high = m.intervals.volumes_ml[key]
-    return f"{m.intervals.level:.0%} interval {low:.1f} to {high:.1f} mL"
+    return interval_words(found.level, found.volumes_ml[key])
+
+
+def _core_interval(m: Measurements) -> str:
+    if m.intervals is None or m.intervals.level is None or m.intervals.core_ml is None:
+        return ""
+    return interval_words(m.intervals.level, m.intervals.core_ml)
+
+
+def _domain_remarks(m: Measurements) -> list[Remark]:
+    if m.domain is None:
+        return []
+    if m.domain.verdict == "not measured":
+        return [Remark("note", "Out-of-domain score not measured", m.domain.text)]
+    unusual = m.domain.verdict == "unusual"
+    title = "UNUSUAL INPUT" if unusual else "Input compared with the training patients"
+    stands_out = f" Sticks out: {'; '.join(m.domain.unusual)}." if m.domain.unusual else ""
+    consequence = " The maps may mean nothing." if unusual else ""
+    return [Remark("warning" if unusual else "note", title, f"{m.domain.text}{consequence}{stands_out}")]
 
 
 def _setting(m: Measurements, name: str, default: float) -> str:

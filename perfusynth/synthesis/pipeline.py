@@ -10,10 +10,13 @@ from perfusynth import __version__
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
+from perfusynth.generators.domain import domain_block, read_domain
+from perfusynth.generators.head_view import HeadView
 from perfusynth.perfusion.measurements import Measurements
 from perfusynth.perfusion.notices import notices_for, short_notice
 from perfusynth.perfusion.region_blocks import region_blocks
 from perfusynth.perfusion.regions import Regions, measure_regions
+from perfusynth.perfusion.volume_intervals import CORE, intervals_block, read_intervals
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.readers.read import Scan, read_scan
 from perfusynth.stages import Stages
@@ -48,6 +51,8 @@ class Pipeline:
         self.bundle = bundle
         self.generator = generator
         self.extractor = extractor or BuiltinBrain()
+        self.intervals = read_intervals(bundle.path)
+        self.domain = read_domain(bundle.path)
 
     @classmethod
     def load(cls, task: str, *, device: str = "auto") -> "Pipeline":
@@ -123,7 +128,9 @@ class Pipeline:
                 regions = measure_regions(made.maps["tmax"], made.maps["cbf"], brain.mask, midplane)
             with stages.stage("package"):
                 writing.result()
-        measurements = self._measurements(path, scan, brain, midplane, regions, findings, options, stages.timings_s)
+        measurements = self._measurements(
+            path, scan, brain, midplane, regions, made.view, findings, options, stages.timings_s
+        )
         measurements.write_json(out / "measurements.json")
         return measurements
 
@@ -146,22 +153,37 @@ class Pipeline:
         brain: BrainMask,
         midplane: Midplane,
         regions: Regions,
+        view: HeadView | None,
         findings: list[Finding],
         options: SynthesisOptions,
         timings_s: dict[str, float],
     ) -> Measurements:
         spec = self.bundle.spec
+        phantom = is_phantom(scan.source_sha256, path)
+        blocks = region_blocks(regions, midplane)
+        domain = domain_block(self.domain, view, spec.weights_sha256)
+        volumes = blocks["volumes_ml"] | ({} if regions.core_ml is None else {CORE: regions.core_ml})
+        intervals = intervals_block(
+            self.intervals,
+            volumes,
+            weights_sha256=spec.weights_sha256,
+            regions=blocks["settings"],
+            validated_on=spec.validated_on,
+            is_phantom=phantom,
+            is_unusual=domain["verdict"] == "unusual",
+        )
         raised = {finding.code for finding in findings if finding.severity == "refuse"}
         return Measurements.model_validate(
             {
                 "origin": "synthetic",
                 "notices": notices_for("synthetic", spec.validated_on),
                 "validated_on": spec.validated_on,
-                **region_blocks(regions, midplane),
+                **blocks,
                 "brain_method": brain.method,
                 "checks": [finding.as_dict() for finding in findings],
                 "overrides": [code for code in options.override if code in raised],
-                "intervals": {"withheld": "This model has no calibrated intervals yet."},
+                "domain": domain,
+                "intervals": intervals,
                 "model": {
                     "task": spec.task,
                     "name": self.bundle.name,
@@ -177,7 +199,7 @@ class Pipeline:
                     "spacing_mm": tuple(scan.volume.spacing),
                     "resampled": scan.resampled,
                     "notes": list(scan.notes),
-                    "is_phantom": is_phantom(scan.source_sha256, path),
+                    "is_phantom": phantom,
                 },
                 "maps": [
                     {"name": o.name, "file": f"{o.name}.nii.gz", "unit": o.unit, "range": o.range} for o in spec.outputs

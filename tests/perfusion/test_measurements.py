@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from perfusynth.perfusion.deconvolution_block import Deconvolution, InputCurve, deconvolution_description
-from perfusynth.perfusion.measurements import Intervals, Measurements, json_schema, schema_text
+from perfusynth.perfusion.measurements import Domain, Intervals, Measurements, json_schema, schema_text
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC, notices_for, short_notice
 from perfusynth.perfusion.region_blocks import region_blocks
 from perfusynth.perfusion.regions import RegionSettings, measure_regions
@@ -75,7 +75,14 @@ def test_a_full_document_survives_file_and_schema(tmp_path):
     fields = measured() | {
         "checks": [{"code": "c", "severity": "warn", "message": "m", "expected": "e", "got": "g"}],
         "overrides": ["c"],
-        "out_of_domain": {"score": np.float32(0.25), "text": "far"},
+        "domain": {
+            "verdict": "unusual",
+            "text": "far",
+            "score": np.float32(3.25),
+            "limit": 1.4,
+            "percentile": 100,
+            "unusual": ["noise"],
+        },
         "intervals": {"withheld": "no phantom"},
         "maps": [{"name": "tmax", "file": "tmax.nii.gz", "unit": "s", "range": (0, 20)}],
         "timings_s": {"generate": 1.23456789},
@@ -86,7 +93,7 @@ def test_a_full_document_survives_file_and_schema(tmp_path):
     assert Measurements.read_json(path) == document
     content = json.loads(path.read_text())
     jsonschema_rs.validator_for(json_schema()).validate(content)
-    assert content["schema_version"] == "1.1"
+    assert content["schema_version"] == "1.2"
     assert content["volumes_ml"].keys() == {"4", "6", "8", "10"}
     assert content["laterality"]["side"] == "left"
     assert content["core"]["method"].startswith("rCBF < 30% of normal tissue")
@@ -193,9 +200,20 @@ def test_the_banner_fits_a_nifti_header():
 
 def test_intervals_are_given_or_withheld_with_a_reason():
     assert Intervals(level=0.9, volumes_ml={"6": (80, 140.123)}).volumes_ml == {"6": (80, 140.12)}
-    for wrong in ({}, {"withheld": "x", "level": 0.9, "volumes_ml": {}}, {"volumes_ml": {"6": (1, 2)}}):
+    without_level = {"volumes_ml": {"6": (1, 2)}}
+    core_alone = {"withheld": "x", "core_ml": (1, 2)}
+    for wrong in ({}, {"withheld": "x", "level": 0.9, "volumes_ml": {}}, without_level, core_alone):
         with pytest.raises(ValidationError, match="either"):
             Intervals(**wrong)
+
+
+def test_a_domain_is_measured_or_said_not_to_be():
+    assert Domain(verdict="not measured", text="no reference").score is None
+    known = {"score": 1.0, "limit": 1.4, "percentile": 50.0}
+    assert Domain(verdict="usual", text="like them", **known).percentile == 50
+    for wrong in ({"verdict": "usual"}, {"verdict": "not measured", **known}, {"verdict": "usual", "score": 1.0}):
+        with pytest.raises(ValidationError, match="score, limit and percentile"):
+            Domain(text="x", **wrong)
 
 
 def test_how_maps_were_deconvolved_survives_file_and_schema(tmp_path):
@@ -226,9 +244,10 @@ def test_a_curve_without_its_place_is_refused(wrong):
         InputCurve(**(DECONVOLUTION["aif"] | wrong))
 
 
-def test_documents_of_the_first_version_are_still_read():
-    content = json.loads(Measurements(**measured()).as_json()) | {"schema_version": "1.0"}
-    assert Measurements.model_validate(content).schema_version == "1.0"
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_documents_of_earlier_versions_are_still_read(version):
+    content = json.loads(Measurements(**measured()).as_json()) | {"schema_version": version}
+    assert Measurements.model_validate(content).schema_version == version
 
 
 def test_a_maps_own_header_says_how_it_was_made():

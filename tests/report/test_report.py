@@ -195,6 +195,29 @@ def test_the_picture_says_everything_in_its_own_pixels(tmp_path, written):
         assert wanted in text, wanted
 
 
+def test_intervals_stand_beside_their_volumes_and_an_unusual_input_is_warned_of(tmp_path, written):
+    head, regions = Head(), Head().regions()
+    unusual = {
+        "verdict": "unusual",
+        "text": "Unlike the patients.",
+        "score": 3.2,
+        "limit": 1.4,
+        "percentile": 100,
+        "unusual": ["noise, HU: 9, above the usual 2 (SD 0.5)"],
+    }
+    intervals = {"level": 0.9, "volumes_ml": {"6": (40.0, 130.26)}, "core_ml": (0.0, 12.0)}
+    measurements = document(regions, intervals=intervals, domain=unusual)
+    write_report(tmp_path, head.ncct, head.maps, head.brain, regions, measurements)
+    drawn = " ".join(text for text, _ in written)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    for text in (drawn, page):
+        assert "90% interval 40.0 to 130.3 mL" in text
+        assert "90% interval 0.0 to 12.0 mL" in text
+        assert "UNUSUAL INPUT: Unlike the patients. The maps may mean nothing." in text
+        assert "noise, HU: 9" in text
+        assert "withheld" not in text
+
+
 def test_the_banner_is_amber_across_the_whole_picture(tmp_path):
     head, regions = Head(), Head().regions()
     write_report(tmp_path, head.ncct, head.maps, head.brain, regions, document(regions))

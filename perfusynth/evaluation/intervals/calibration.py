@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from perfusynth.errors import InputError
 from perfusynth.perfusion.volume_intervals import VolumeGroup
 
 #: Volumes in mL of the same patients: predicted, own.
@@ -60,31 +59,6 @@ class CalibrationSettings:
     def __post_init__(self) -> None:
         if not 0.5 <= self.level < 1 or min(self.group_patients, self.zeros_minimum, self.groups_maximum) < 1:
             raise ValueError(f"expected 0.5 <= level < 1 and groups of patients, got {self}")
-
-
-def calibrate(pairs: Mapping[str, Pairs], settings: CalibrationSettings) -> dict[str, list[VolumeGroup]]:
-    """Groups of every threshold.
-
-    Parameters
-    ----------
-    pairs
-        Predicted and true volumes, mL, by threshold.
-
-    Raises
-    ------
-    InputError
-        Code ``few_patients``.
-    """
-    for key, (predicted, _) in pairs.items():
-        if len(predicted) < settings.patients_minimum:
-            raise InputError(
-                "These are too few patients to calibrate intervals on.",
-                expected=f"at least {settings.patients_minimum} with a volume {key}",
-                got=str(len(predicted)),
-                hint="Draw more patients; a smaller number must be asked for by name.",
-                code="few_patients",
-            )
-    return {key: groups_of(predicted, own, settings) for key, (predicted, own) in pairs.items()}
 
 
 def groups_of(predicted_ml: np.ndarray, true_ml: np.ndarray, settings: CalibrationSettings) -> list[VolumeGroup]:
