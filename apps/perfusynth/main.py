@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.configs.tasks import infer_tasks
+from lib.configs.tasks import infer_tasks, training_tasks
 from monailabel.interfaces.app import MONAILabelApp
 
 from perfusynth import __version__
@@ -47,8 +47,12 @@ class PerfusynthApp(MONAILabelApp):
 
     def info(self):
         """MONAI Label's description, with the models that are live now."""
-        self._infers = self.init_infers()
+        self._infers, self._trainers = self.init_infers(), self.init_trainers()
         return super().info()
+
+    def init_trainers(self):
+        """One task per installed model."""
+        return training_tasks(self._server)
 
     def init_batch_infer(self):
         """None: jobs do this work."""

@@ -12,6 +12,7 @@ from perfusynth.server.run_folder import RunFolder
 from perfusynth.server.sessions import Sessions
 from perfusynth.server.settings import Settings
 from perfusynth.server.tasks import TaskInfo
+from perfusynth.server.training.runs import TrainingRuns
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,7 +24,7 @@ class ServerContext:
 
     Parameters
     ----------
-    settings, queue, sessions, run_folder, log_lines
+    settings, queue, sessions, training, run_folder, log_lines
         As their classes say.
     tasks
         What can be asked for, by task name; replaced as a whole when another model goes live.
@@ -36,6 +37,7 @@ class ServerContext:
     settings: Settings
     queue: JobQueue
     sessions: Sessions
+    training: TrainingRuns
     run_folder: RunFolder
     log_lines: LogLines
     tasks: dict[str, TaskInfo]

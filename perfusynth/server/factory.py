@@ -17,7 +17,7 @@ from perfusynth.server import monai_label
 from perfusynth.server.access.guard import Guard
 from perfusynth.server.access.tokens import TokenStore
 from perfusynth.server.context import ServerContext, enter, leave
-from perfusynth.server.http import datastore, infer, jobs, sessions, status
+from perfusynth.server.http import datastore, infer, jobs, sessions, status, training
 from perfusynth.server.http.handlers import add_handlers
 from perfusynth.server.http.incidents import Incidents
 from perfusynth.server.http.limits import BodyLimit
@@ -30,6 +30,7 @@ from perfusynth.server.run_folder import RunFolder
 from perfusynth.server.sessions import Sessions
 from perfusynth.server.settings import Settings
 from perfusynth.server.tasks import TaskInfo, installed, models_of
+from perfusynth.server.training.runs import TrainingRuns
 
 
 def create_app(
@@ -90,7 +91,7 @@ def create_app(
         ],
     )
     add_handlers(app)
-    for part in (status, jobs, infer, sessions, datastore):
+    for part in (status, jobs, infer, sessions, datastore, training):
         app.include_router(part.router)
     return app
 
@@ -111,7 +112,10 @@ async def _serving(
         spec = replace(worker, tasks=worker.tasks or tuple(tasks), models=models_of(tasks))
         queue = JobQueue(settings, spec, ids, run_folder.jobs, run_folder.temp)
         kept = Sessions(run_folder.sessions, settings.session_ttl_s, settings.max_sessions_per_user)
-        context = ServerContext(settings, queue, kept, run_folder, log_lines, tasks, asyncio.get_running_loop())
+        runs = TrainingRuns(settings)
+        await runs.recover()
+        loop = asyncio.get_running_loop()
+        context = ServerContext(settings, queue, kept, runs, run_folder, log_lines, tasks, loop)
         app.state.context = context
         enter(context)
         beside = [asyncio.create_task(work) for work in (kept.expire(), LiveModels(context, find_tasks).watch())]
@@ -122,6 +126,7 @@ async def _serving(
             for work in beside:
                 work.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await runs.close()
             await queue.stop()
             leave()
     finally:

@@ -70,6 +70,16 @@ class Settings(BaseSettings):
     )
     attempts: int = Field(default=2, gt=0, description="A job whose worker died is tried once more, then it fails.")
 
+    training_device: str = Field(
+        default="auto", description="Where training runs compute; they share it with the workers, at a lower priority."
+    )
+    training_stop_s: float = Field(
+        default=60, gt=0, description="A stopped run ends its step and writes a checkpoint; a slow disk takes a while."
+    )
+    training_close_s: float = Field(
+        default=10, gt=0, description="The same when the server stops, which service managers give 30 s or more."
+    )
+
     registry_scan_s: float = Field(
         default=2, gt=0, description="A promoted model is noticed after this long; one stat() each time."
     )

@@ -28,6 +28,8 @@ _FORMS: Final = {
     "update_ts": re.compile(r"true|false|True|False|0|1"),
     "html": re.compile(r"true|false"),
     "text": re.compile(r"true|false"),
+    "check_if_running": re.compile(r"true|false"),
+    "all": re.compile(r"true|false"),
     "refresh": re.compile(r"[0-9]{1,4}"),
 }
 

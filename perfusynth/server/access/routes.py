@@ -39,6 +39,9 @@ OWN: Final[dict[tuple[str, str], Role]] = {
     ("PUT", "/datastore/label"): Role.ANNOTATOR,
     ("PUT", "/datastore/label/info"): Role.ANNOTATOR,
     ("POST", "/activelearning/{strategy}"): Role.ANNOTATOR,
+    ("GET", "/train/"): Role.USER,
+    ("POST", "/train/{task}"): Role.ADMIN,
+    ("DELETE", "/train/"): Role.ADMIN,
     ("GET", "/logs/"): Role.ADMIN,
 }
 
@@ -93,11 +96,11 @@ INHERITED: Final[dict[tuple[str, str], Role | Fate]] = {
     ("GET", "/batch/infer"): Fate.SHUT,
     ("POST", "/batch/infer/{model}"): Fate.SHUT,
     ("DELETE", "/batch/infer"): Fate.SHUT,
-    # shut: free parameters into training and scoring processes; opened with a typed schema when there is one
-    ("GET", "/train/"): Fate.SHUT,
+    ("GET", "/train/"): Fate.REPLACED,
+    ("POST", "/train/{model}"): Fate.REPLACED,  # free parameters into a training process
+    ("DELETE", "/train/"): Fate.REPLACED,
+    # shut: all models at once, with free parameters; the same into scoring processes
     ("POST", "/train/"): Fate.SHUT,
-    ("POST", "/train/{model}"): Fate.SHUT,
-    ("DELETE", "/train/"): Fate.SHUT,
     ("GET", "/scoring/"): Fate.SHUT,
     ("POST", "/scoring/"): Fate.SHUT,
     ("POST", "/scoring/{method}"): Fate.SHUT,

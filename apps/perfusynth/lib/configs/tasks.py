@@ -1,8 +1,14 @@
 """The app's tasks: one per model that is live."""
 
 from lib.infers.synthesis import SynthesisTask
+from lib.trainers.training import TrainingTask
 
 
 def infer_tasks(server):
     """Inference tasks by name, for ``/info/`` and for MONAI Label's internal calls."""
     return {name: SynthesisTask(info, server) for name, info in server.tasks.items()}
+
+
+def training_tasks(server):
+    """Training tasks by name, for ``/info/`` and for MONAI Label's internal calls."""
+    return {name: TrainingTask(info, server) for name, info in server.tasks.items()}
