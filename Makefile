@@ -18,8 +18,8 @@ DEBIAN_PACKAGES := python3-venv
 RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibabel itk fastapi uvicorn \
   python-multipart pydantic pydantic-settings python-dotenv requests requests-toolbelt schedule timeloop expiringdict \
   expiring_dict cachetools watchdog pynrrd girder-client pyyaml filelock passlib pyjwt psutil google-auth scipy \
-  pytorch-ignite httpx diffusers safetensors SimpleITK nilearn matplotlib typer rich pooch \
-  scikit-learn pillow
+  pytorch-ignite httpx diffusers peft transformers safetensors SimpleITK nilearn matplotlib typer rich pooch \
+  scikit-learn pillow tensorboard fire
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis
 
 .PHONY: env demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling lint clean

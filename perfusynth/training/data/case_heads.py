@@ -1,0 +1,171 @@
+"""Heads of case folders: NCCT and maps, each on its own grid, brought together on the model grid of the NCCT."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from perfusynth.errors import InputError
+from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.training.data.maps_to_grid import bring_to_grid
+from perfusynth.training.heads import Head
+from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.geometry import is_orthogonal
+from perfusynth.volumes.model_grid import AIR_HU, ModelGrid, map_to_grid
+from perfusynth.volumes.nifti import read_nifti
+from perfusynth.volumes.regrid import straighten
+from perfusynth.volumes.volume import Volume
+
+#: Share of a model-grid voxel that must be brain, or measured, for it to count.
+COUNTED_SHARE = 0.5
+#: Share of the brain that the maps must cover: less (a wrong registration, another patient's maps) teaches nothing. A
+#: study of 40 mm covers a quarter of it. [d]
+COVERED_MIN = 0.1
+#: Largest values that are taken for a map in its unit: Tmax in ms or CBF in other units lie far above. [d]
+LARGEST = {"tmax": 120.0, "mtt": 120.0, "cbf": 1000.0, "cbv": 200.0}
+#: Largest deviation of fixed_to_moving from a rigid motion: of R'R from 1, in each element. [d]
+RIGID_TOLERANCE = 1e-3
+
+
+def case_folders(data: Path) -> list[Path]:
+    """The folders in ``data``, by name.
+
+    Raises
+    ------
+    InputError
+        Code ``no_cases``.
+    """
+    found = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
+    if not found:
+        raise InputError(
+            "There are no cases.",
+            expected="a folder of case folders with ncct.nii.gz, maps and case.json each",
+            got="one without folders" if data.is_dir() else "no folder",
+            hint="docs/architecture.md says what a case folder holds.",
+            code="no_cases",
+        )
+    return found
+
+
+def read_case(folder: Path, spec: GeneratorSpec) -> Head:
+    """Read one case folder.
+
+    Its first input is the NCCT; its outputs of kind map are read as they were measured. The brain is
+    ``brain.nii.gz`` on the NCCT's grid, or else found in the NCCT. What the perfusion study did not cover
+    (``valid.nii.gz``, and voxels that are 0 in every map) is not valid.
+
+    Raises
+    ------
+    InputError
+        Something is missing or broken, or maps and head do not meet.
+    """
+    scan, maps = spec.inputs[0].name, [output.name for output in spec.maps]
+    ncct, brain = _head_of(folder, scan)
+    grid = spec.grid
+    mapping = map_to_grid(ncct, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
+    inside = mapping.to_model((brain.array > 0).astype(np.float32)) >= COUNTED_SHARE
+    moving_to_fixed = np.linalg.inv(_fixed_to_moving(folder))
+    volumes = {scan: mapping.to_model(ncct.array, outside=AIR_HU)}
+    valid = np.ones(mapping.shape, dtype=bool)
+    for names, measured in _by_grid({name: _map(folder, name) for name in maps}):
+        arrays, share = bring_to_grid(list(names.values()), measured, mapping.shape, mapping.affine, moving_to_fixed)
+        volumes |= dict(zip(names, arrays, strict=True))
+        valid &= share >= COUNTED_SHARE
+    if (folder / "valid.nii.gz").exists():
+        covered = read_nifti(folder / "valid.nii.gz")
+        (where,), _ = bring_to_grid(
+            [covered], covered.with_array(np.ones(covered.shape)), mapping.shape, mapping.affine, moving_to_fixed
+        )
+        valid &= where >= COUNTED_SHARE
+    if (valid & inside).sum() < COVERED_MIN * inside.sum():
+        raise _refused(
+            "The maps hardly meet the brain.",
+            f"maps over at least {COVERED_MIN:.0%} of the brain",
+            f"{(valid & inside).sum() / max(1, inside.sum()):.1%}",
+            "not_covered",
+        )
+    volumes |= {name: volumes[name] * valid for name in maps}
+    return Head(folder.name, volumes, inside, valid)
+
+
+def _head_of(folder: Path, scan: str) -> tuple[Volume, Volume]:
+    """NCCT and brain (1 inside) on one orthogonal grid."""
+    ncct = _file(folder, scan)
+    if (folder / "brain.nii.gz").exists():
+        brain = read_nifti(folder / "brain.nii.gz")
+        if brain.shape != ncct.shape or not np.allclose(brain.affine, ncct.affine, atol=1e-3):
+            raise _refused(
+                "The brain mask lies on another grid than the NCCT.", str(ncct.shape), str(brain.shape), "bad_mask"
+            )
+        if not is_orthogonal(ncct.affine):
+            ncct, brain = straighten(ncct), straighten(brain)
+        brain = brain.with_array(brain.array >= COUNTED_SHARE)
+    else:
+        ncct = ncct if is_orthogonal(ncct.affine) else straighten(ncct)
+        brain = ncct.with_array(BuiltinBrain().extract(ncct).mask)
+    if not brain.array.any():
+        raise _refused("The brain mask is empty.", "a mask with voxels", "none", "bad_mask")
+    return ncct, brain
+
+
+def _file(folder: Path, name: str) -> Volume:
+    path = folder / f"{name}.nii.gz"
+    if not path.exists():
+        raise _refused("A file is missing.", path.name, "no such file", "missing_file")
+    return read_nifti(path)
+
+
+def _map(folder: Path, name: str) -> Volume:
+    volume = _file(folder, name)
+    largest = float(volume.array.max())
+    if not 0 < largest <= LARGEST.get(name, np.inf):
+        raise _refused(
+            f"{name} is not in its unit.",
+            f"a largest value up to {LARGEST.get(name, np.inf):g}",
+            f"{largest:g}",
+            "bad_map",
+        )
+    return volume
+
+
+def _by_grid(maps: dict[str, Volume]) -> list[tuple[dict[str, Volume], Volume]]:
+    """Maps that share a grid, and where (1, else 0) at least one of them is not 0: vendors write 0 where they have
+    no measurement."""
+    groups: list[dict[str, Volume]] = []
+    for name, volume in maps.items():
+        for group in groups:
+            first = next(iter(group.values()))
+            if first.shape == volume.shape and np.allclose(first.affine, volume.affine, atol=1e-3):
+                group[name] = volume
+                break
+        else:
+            groups.append({name: volume})
+    return [
+        (group, next(iter(group.values())).with_array(np.any([volume.array != 0 for volume in group.values()], axis=0)))
+        for group in groups
+    ]
+
+
+def _fixed_to_moving(folder: Path) -> np.ndarray:
+    """4x4 of ``case.json``: x_moving = M x_fixed, RAS mm; fixed is the maps' frame, moving the NCCT's."""
+    try:
+        matrix = np.array(
+            json.loads((folder / "case.json").read_text(encoding="utf-8"))["fixed_to_moving"], dtype=float
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _refused(
+            "It is not known how NCCT and maps lie to each other.",
+            "case.json with fixed_to_moving (4x4, RAS mm)",
+            type(error).__name__,
+            "no_registration",
+        ) from error
+    rigid = matrix.shape == (4, 4) and np.isfinite(matrix).all()
+    if not rigid or np.abs(matrix[:3, :3].T @ matrix[:3, :3] - np.eye(3)).max() > RIGID_TOLERANCE:
+        raise _refused(
+            "fixed_to_moving is no rigid motion.", "4x4, rotation and shift", "another matrix", "bad_transform"
+        )
+    return matrix
+
+
+def _refused(error: str, expected: str, got: str, code: str) -> InputError:
+    return InputError(error, expected=expected, got=got, hint="Mend the case, or take it away.", code=code)
