@@ -1,7 +1,5 @@
 """The pix2pix-turbo family's training task: first the whole head's context, then slabs, then, if asked, a judge."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from monai.losses import PatchAdversarialLoss
@@ -10,18 +8,17 @@ from torch import nn
 from torch.nn import functional
 
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.turbo.building import untrained_network
 from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.generator import TurboGenerator
-from perfusynth.generators.turbo.images import as_head, as_images, from_units
-from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
-from perfusynth.perfusion.regions import RegionSettings
+from perfusynth.generators.turbo.images import as_head, as_images
+from perfusynth.generators.turbo.network import TurboConfig
+from perfusynth.training.head_tensors import middle, stacked, wanted_of
 from perfusynth.training.heads import Head
+from perfusynth.training.map_losses import map_errors, region_loss
 from perfusynth.training.task import Networks, Phase, Tensors, Update
-from perfusynth.training.turbo_losses import FeatureDistance, map_errors, region_loss
+from perfusynth.training.turbo_losses import FeatureDistance
 from perfusynth.training.turbo_settings import TurboSettings
-
-#: Tmax above which tissue counts as hypoperfused, s: the one that the regions are measured with.
-DEFICIT_TMAX_S = RegionSettings().hypoperfusion_s
 
 
 class TurboTask:
@@ -36,7 +33,7 @@ class TurboTask:
     def __init__(self, spec: GeneratorSpec, settings: TurboSettings):
         self.spec = spec
         self.settings = settings
-        generator = TurboNetwork(TurboConfig.model_validate(spec.network))
+        generator = untrained_network(TurboConfig.model_validate(spec.network))
         self.networks: dict[str, nn.Module] = {self.exported: generator}
         self._context_config = generator.config.context
         if self._context_config is not None:
@@ -58,16 +55,16 @@ class TurboTask:
         if self._context_config is not None:
             updates = (Update(("context",), self._context_losses),)
             found.append(
-                Phase("context", **dict(settings.context), updates=updates, example=self._whole, collate=_stacked)
+                Phase("context", **dict(settings.context), updates=updates, example=self._whole, collate=stacked)
             )
         updates = (Update((self.exported,), self._slab_losses),)
-        found.append(Phase("slabs", **dict(settings.slabs), updates=updates, example=self._slabs, collate=_stacked))
+        found.append(Phase("slabs", **dict(settings.slabs), updates=updates, example=self._slabs, collate=stacked))
         judged = (
             Update((self.exported,), self._convincing_losses),
             Update(("discriminator",), self._judge_losses),
         )
         pace = {name: getattr(settings.adversarial, name) for name in ("steps", "heads_per_step", "learning_rate")}
-        found.append(Phase("adversarial", **pace, updates=judged, example=self._slabs, collate=_stacked))
+        found.append(Phase("adversarial", **pace, updates=judged, example=self._slabs, collate=stacked))
         return found
 
     def _whole(self, head: Head, rng: np.random.Generator) -> Tensors:
@@ -90,29 +87,19 @@ class TurboTask:
         chosen = torch.from_numpy(rng.integers(head.brain.shape[2], size=self.settings.slabs_per_head))
         slabs = {name: tensors[name][..., chosen].movedim(-1, 0) for name in ("maps", "counts", "deficit")}
         images = as_images(head.volumes[self.spec.inputs[0].name], head.brain, self.spec)[chosen]
-        slabs["images"] = images[:, :, *self._middle(head.brain.shape)]
+        slabs["images"] = images[:, :, *middle(head.brain.shape, self.settings.crop)]
         return self._seen_whole(tensors) | slabs | {"chosen": chosen}
 
     def _cropped(self, head: Head) -> Tensors:
-        """The middle of a head, all ``(channels, x, y, slabs)``: ``maps`` in [-1, 1]; ``counts`` (where maps are asked
-        for), ``deficit`` and ``brain`` 0 or 1; ``head`` in the context's windows."""
-        where = self._middle(head.brain.shape)
-        targets = np.stack([head.volumes[output.name] for output in self.spec.maps])
-        tensors = {
-            "maps": torch.from_numpy(np.ascontiguousarray(np.moveaxis(from_units(targets, self.spec), 0, -1))),
-            "counts": torch.from_numpy((head.brain & head.valid)[None].astype(np.float32)),
-            "deficit": torch.from_numpy((head.volumes["tmax"] > DEFICIT_TMAX_S)[None].astype(np.float32)),
-            "brain": torch.from_numpy(head.brain[None].astype(np.float32)),
-        }
+        """The middle of a head, all ``(channels, x, y, slabs)``: what `wanted_of` gives, ``brain`` 0 or 1, and ``head``
+        in the context's windows."""
+        where = middle(head.brain.shape, self.settings.crop)
+        tensors = wanted_of(head, self.spec)
+        tensors["brain"] = torch.from_numpy(head.brain[None].astype(np.float32))
         if self._context_config is not None:
             ncct = head.volumes[self.spec.inputs[0].name]
             tensors["head"] = as_head(ncct, head.brain, self._context_config.windows)
         return {name: tensor[:, *where] for name, tensor in tensors.items()}
-
-    def _middle(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
-        return tuple(
-            slice((n - side) // 2, (n + side) // 2) for n, side in zip(shape, self.settings.crop, strict=False)
-        )  # type: ignore[return-value]
 
     def _seen_whole(self, tensors: Tensors) -> Tensors:
         return {name: tensors[name] for name in ("head", "brain") if name in tensors and "head" in tensors}
@@ -179,13 +166,3 @@ class TurboTask:
         """See `perfusynth.training.task.TrainingTask.predict`."""
         generator = TurboGenerator(network, self.spec, device)  # type: ignore[arg-type]  # a copy of the one made here
         return generator.on_model_grid(head.volumes, head.brain)
-
-
-def _stacked(examples: Sequence[Tensors]) -> Tensors:
-    """A batch ``(heads, ...)``; whole heads of fewer slabs are filled up with empty ones."""
-    return {name: torch.stack(_as_tall([example[name] for example in examples])) for name in examples[0]}
-
-
-def _as_tall(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-    tallest = max(tensor.shape[-1] for tensor in tensors)
-    return [functional.pad(tensor, (0, tallest - tensor.shape[-1])) for tensor in tensors]

@@ -8,8 +8,10 @@ from diffusers import AutoencoderKL
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import read_bundle
 from perfusynth.training.heads import Head
-from perfusynth.training.turbo_losses import FeatureDistance, map_errors, region_loss
-from perfusynth.training.turbo_settings import AdversarialSettings, PhaseSettings, TurboSettings
+from perfusynth.training.map_losses import map_errors, region_loss
+from perfusynth.training.map_settings import PhaseSettings
+from perfusynth.training.turbo_losses import FeatureDistance
+from perfusynth.training.turbo_settings import AdversarialSettings, TurboSettings
 from perfusynth.training.turbo_task import TurboTask
 from tests.generators.tiny import write_tiny_bundle
 
