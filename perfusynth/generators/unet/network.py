@@ -1,0 +1,90 @@
+"""A plain UNet over slabs or over the whole head: MONAI's `DynUNet`, the network of nnU-Net.
+
+Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", Nature
+Methods 18, 203-211 (2021). Group instead of instance normalisation: statistics of one channel in one slab would take
+away how dense that slab is as a whole.
+"""
+
+from typing import Literal
+
+import torch
+from monai.networks.nets import DynUNet
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+from torch.nn import functional
+
+#: Size of every convolution's kernel, voxels along each axis.
+KERNEL = 3
+
+
+class UNetConfig(BaseModel):
+    """Everything that decides the network's shape.
+
+    ``spatial`` is what one pass sees: ``slabs``, each by itself in 2-D, or the ``head`` in 3-D. Squares of ``shrink`` x
+    ``shrink`` voxels in plane go in, and come out, as channels of one coarse voxel: nothing is averaged away, and a
+    whole head costs little. ``channels`` are those of the levels, each half as fine as the one before, and divisible by
+    ``norm_groups``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    spatial: Literal["slabs", "head"]
+    shrink: int = Field(1, gt=0)
+    channels: list[int] = Field(min_length=2)
+    norm_groups: int = Field(8, gt=0)
+
+    @property
+    def divisor(self) -> int:
+        """Columns and rows of an image must be divisible by this."""
+        return self.shrink * self.halvings
+
+    @property
+    def halvings(self) -> int:
+        """How many voxels of the finest level are one of the coarsest, along an axis."""
+        return 2 ** (len(self.channels) - 1)
+
+
+class UNetNetwork(nn.Module):
+    """Images in, as many values of each voxel out as there are outputs.
+
+    Parameters
+    ----------
+    config
+        Shapes; see `UNetConfig`.
+    inputs, outputs
+        Channels that go in and come out.
+    """
+
+    def __init__(self, config: UNetConfig, inputs: int, outputs: int):
+        super().__init__()
+        self.config = config
+        levels = len(config.channels)
+        halves = [2] * (levels - 1)
+        self.unet = DynUNet(
+            spatial_dims=2 if config.spatial == "slabs" else 3,
+            in_channels=inputs * config.shrink**2,
+            out_channels=outputs * config.shrink**2,
+            kernel_size=[KERNEL] * levels,
+            strides=[1, *halves],
+            upsample_kernel_size=halves,
+            filters=config.channels,
+            norm_name=("group", {"num_groups": config.norm_groups}),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Answer to slabs ``(slabs, channels, x, y)`` or to heads ``(heads, channels, x, y, slabs)``.
+
+        x and y are divisible by `UNetConfig.divisor`; a head may have any number of slabs. The answer has the images'
+        shape, but for its channels.
+        """
+        if self.config.spatial == "slabs":
+            return functional.pixel_shuffle(self.unet(self._folded(images)), self.config.shrink)
+        slabs = images.shape[-1]
+        images = functional.pad(images, (0, -slabs % self.config.halvings))
+        folded = self._folded(images.movedim(-1, 1)).movedim(1, -1)
+        made = functional.pixel_shuffle(self.unet(folded).movedim(-1, 1), self.config.shrink)
+        return made.movedim(1, -1)[..., :slabs]
+
+    def _folded(self, images: torch.Tensor) -> torch.Tensor:
+        """Squares of voxels as channels, ``(..., channels, x, y)``."""
+        return functional.pixel_unshuffle(images, self.config.shrink)
