@@ -1,0 +1,1 @@
+"""Untrained baselines: what rules make of an NCCT, fitted on few patients of the training set and shipped."""
