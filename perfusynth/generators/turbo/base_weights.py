@@ -21,7 +21,7 @@ from perfusynth.errors import InputError
 #: Environment variable that names the base's folder; it goes before what the metadata names.
 BASE_VARIABLE = "PERFUSYNTH_SD_TURBO"
 
-#: The parts that are used, as folders of diffusers' layout, and the files of each. Text encoder and scheduler are not.
+#: The parts that are used, as folders of diffusers' layout, and the files of each. A scheduler is not needed.
 PARTS = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
@@ -35,6 +35,9 @@ class BaseSettings(BaseModel):
     licence: str = Field(description="whose terms the base stands under; told wherever the base is asked for")
     sha256: dict[str, str] = Field(
         default_factory=dict, description="of the safetensors file of each part; parts that are named must agree"
+    )
+    prompt: str | None = Field(
+        None, description="text whose embedding by the base's text encoder a training begins with; None: zeros"
     )
     unet_rank: int = Field(8, gt=0, description="rank of the adapter's matrices in the UNet (upstream: 8)")
     autoencoder_rank: int = Field(4, gt=0, description="the same in the autoencoder (upstream: 4)")

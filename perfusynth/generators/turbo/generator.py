@@ -10,10 +10,10 @@ from torch.nn import functional
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
+from perfusynth.generators.turbo.building import trained_network
 from perfusynth.generators.turbo.context import Context, ContextNetwork
 from perfusynth.generators.turbo.images import as_head, as_images, rectangle_around, to_units
-from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
-from perfusynth.generators.weights import read_weights
+from perfusynth.generators.turbo.network import TurboNetwork
 from perfusynth.progress import OnProgress, ignore_progress
 
 
@@ -36,11 +36,8 @@ class TurboGenerator(OnGridGenerator):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, device: torch.device) -> "TurboGenerator":
-        """Load a bundle's weights onto a device, after checking their hash."""
-        network = TurboNetwork(TurboConfig.model_validate(bundle.spec.network))
-        network.load_state_dict(read_weights(bundle))
-        network.to(device).eval().requires_grad_(False)
-        return cls(network, bundle.spec, device)
+        """Load a bundle's weights onto a device, after checking their hash (`trained_network`)."""
+        return cls(trained_network(bundle).to(device), bundle.spec, device)
 
     @property
     def innermost(self) -> nn.Module:
