@@ -40,7 +40,7 @@ def features_of(array: np.ndarray, value_range: tuple[float, float]) -> np.ndarr
 
 
 def frechet_distance(true: Sequence[Sequence[float]], made: Sequence[Sequence[float]]) -> float | None:
-    """FID of patients' features ``(patients, FEATURES)``; None of fewer than `PATIENTS_PER_FEATURE` for each feature."""
+    """FID of patients' features ``(patients, FEATURES)``; None of fewer than `PATIENTS_PER_FEATURE` each."""
     if len(true) < PATIENTS_PER_FEATURE * FEATURES:
         return None
     one, other = (torch.tensor(features, dtype=torch.float64) for features in (made, true))

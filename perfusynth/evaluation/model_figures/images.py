@@ -71,8 +71,9 @@ def _halved(image: np.ndarray) -> np.ndarray:
 
 
 def _similarity(made: np.ndarray, true: np.ndarray, brain: np.ndarray, width: float) -> dict[str, float]:
-    """SSIM and MS-SSIM: means over slabs; over the brain, slabs and windows count by the share of brain at their centre."""
-    half, terms, found = WINDOW // 2, {"": [], "_brain": []}, {}
+    """SSIM and MS-SSIM: means over slabs; over the brain, windows and slabs count by the brain at their centres."""
+    half, found = WINDOW // 2, {}
+    terms: dict[str, list[np.ndarray]] = {"": [], "_brain": []}
     share = np.zeros(made.shape[2])
     weights = np.array(SCALE_WEIGHTS[: _scales(made.shape)])
     for scale in range(len(weights)):

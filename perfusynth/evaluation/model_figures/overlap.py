@@ -30,8 +30,9 @@ def hausdorff_mm(true: np.ndarray, made: np.ndarray, spacing: np.ndarray) -> flo
     if not (true.any() and made.any()):
         return None
     box = bounding_box(true | made)
-    pair = (torch.from_numpy(np.ascontiguousarray(np.pad(mask[box], 1)))[None, None] for mask in (made, true))
+    one, other = (torch.from_numpy(np.ascontiguousarray(np.pad(mask[box], 1)))[None, None] for mask in (made, true))
+    steps = [float(step) for step in spacing]
     found = compute_hausdorff_distance(
-        *pair, include_background=True, percentile=HAUSDORFF_PERCENTILE, spacing=[float(step) for step in spacing]
+        one, other, include_background=True, percentile=HAUSDORFF_PERCENTILE, spacing=steps
     )
     return float(found[0, 0])

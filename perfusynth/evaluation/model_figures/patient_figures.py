@@ -97,7 +97,7 @@ def _region_alone(case: EvaluationCase, region: np.ndarray) -> dict[str, Any]:
     voxel_ml = abs(float(np.linalg.det(case.affine[:3, :3]))) / 1000
     inside = case.measured
     marked = clean(region & inside, inside, spacing, REGIONS.ball_voxels, REGIONS.minimum_ml / voxel_ml)
-    right = case.midplane.right_of(marked.shape, case.affine)
+    right = case.midplane.right_of(case.brain.shape, case.affine)  # type: ignore[arg-type]
     count = np.count_nonzero(marked)
     share = np.count_nonzero(marked & right) / count if count else None
     true = case.true_regions.hypoperfusion if case.has_deficit else None

@@ -9,13 +9,12 @@ from perfusynth.evaluation.model_figures import sides
 from perfusynth.evaluation.model_figures.bootstrap import DIGITS, Estimate, estimate, mean_of
 from perfusynth.evaluation.model_figures.clinical_default import FALSE_POSITIVE_ML, clinical_default
 from perfusynth.evaluation.model_figures.features import EXTRACTOR, frechet_distance
+from perfusynth.evaluation.model_figures.names import CEILING, CEILING_PRIOR, CONSTANT
 from perfusynth.evaluation.model_figures.patient_table import PatientTable, Row, has_deficit, has_sign, no_deficit
 from perfusynth.evaluation.model_figures.skill import leak_warning, skill
 from perfusynth.evaluation.model_figures.strata import STRATA, groups_of
 from perfusynth.evaluation.model_figures.volume_agreement import agreement_of
 
-#: Names of the methods that others are measured by.
-CONSTANT, CEILING, CEILING_PRIOR = "constant normal map", "information ceiling U", "prior of the ceiling"
 #: Figures of overlap, over patients with a deficit: name in rows.
 OVERLAP = (
     "dice_6", "dice_4", "dice_8", "dice_10", "dice_core", "sensitivity_6", "hd95_6", "hd95_core"

@@ -1,0 +1,128 @@
+"""Case folders as cases of an evaluation, on the NCCT's own grid."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from perfusynth.errors import InputError
+from perfusynth.evaluation.model_figures.case import EvaluationCase
+from perfusynth.volumes.brain import BrainMask
+from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.midplane import find_midplane
+from perfusynth.volumes.nifti import read_nifti
+from perfusynth.volumes.volume import Volume
+
+#: A voxel of the NCCT is measured where at least this share of the map's voxels around it is.
+VALID_SHARE = 0.5
+CASE_FILE = "case.json"
+#: A mimic with a deficit of its own, which counts as a site (`information_ceiling.bank.site_of`).
+CHRONIC = "chronic ICA"
+
+
+def case_folders(data: Path) -> list[Path]:
+    """Folders under ``data`` that hold an NCCT and measured maps, by name.
+
+    Raises
+    ------
+    InputError
+        Code ``no_cases``.
+    """
+    needed = ("ncct.nii.gz", "tmax.nii.gz", "cbf.nii.gz", CASE_FILE)
+    found = sorted(folder for folder in data.iterdir() if all((folder / name).is_file() for name in needed))
+    if not found:
+        raise InputError(
+            "There is no case to evaluate.",
+            expected=f"folders with {', '.join(needed)}",
+            got=f"{data.name} without any",
+            hint="Write cases with perfusynth phantom, or import studies first.",
+            code="no_cases",
+        )
+    return found
+
+
+def read_content(folder: Path) -> dict[str, Any]:
+    """A case's ``case.json``."""
+    return json.loads((folder / CASE_FILE).read_text(encoding="utf-8"))
+
+
+def case_of_folder(folder: Path) -> EvaluationCase:
+    """Read a case; its maps are brought to the NCCT's grid by ``fixed_to_moving`` (x_moving = M x_fixed, RAS mm).
+
+    Only brain that the study covers (``valid``, where there is one) is compared.
+    """
+    content = read_content(folder)
+    ncct = read_nifti(folder / "ncct.nii.gz")
+    brain = _brain(folder, ncct)
+    to_moving = np.array(content.get("fixed_to_moving") or np.eye(4), dtype=float)
+    maps = {name: read_nifti(folder / f"{name}.nii.gz") for name in ("tmax", "cbf")}
+    covered = _covered(folder, maps["tmax"])
+    share = on_grid_of(ncct, covered, to_moving)
+    valid = share >= VALID_SHARE
+    truth = {}
+    for name, volume in maps.items():
+        weighted = on_grid_of(ncct, volume.with_array(volume.array * covered.array), to_moving)
+        truth[name] = np.where(valid & brain.mask, weighted / np.maximum(share, VALID_SHARE), 0).astype(np.float32)
+    return EvaluationCase(
+        name=folder.name,
+        inputs={"ncct": ncct.array},
+        brain=brain.mask,
+        truth=truth,
+        valid=valid,
+        affine=ncct.affine,
+        midplane=find_midplane(ncct, brain),
+        grid="native",
+        about=facts_of_content(content),
+    )
+
+
+def on_grid_of(target: Volume, volume: Volume, to_target: np.ndarray) -> np.ndarray:
+    """A volume at the voxels of another, linear; 0 outside it.
+
+    ``to_target`` (4x4) takes the volume's RAS mm to the target's.
+    """
+    index = np.linalg.inv(volume.affine) @ np.linalg.inv(to_target) @ target.affine
+    return ndimage.affine_transform(
+        volume.array, index[:3, :3], index[:3, 3], output_shape=target.shape, order=1, output=np.float32
+    )
+
+
+def facts_of_content(content: dict[str, Any]) -> dict[str, Any]:
+    """What a case's ``case.json`` tells of the patient: of a phantom what was drawn, of others what they have."""
+    is_phantom = content.get("kind") == "phantom"
+    stroke = content["patient"]["stroke"] if is_phantom else {}
+    sign = content.get("sign") or {}
+    return {
+        "seed": content.get("seed"),
+        "site": CHRONIC if stroke.get("mimic") == CHRONIC else stroke.get("site", content.get("site")),
+        "side": stroke.get("side", content.get("side")),
+        "onset_h": stroke.get("onset_to_imaging_h", content.get("onset_to_imaging_h")),
+        "mimic": stroke.get("mimic"),
+        "sign_clot": sign.get("clot"),
+        "sign_core": sign.get("core"),
+        **{name: content[name]["name"] if is_phantom else content.get(name) for name in ("scanner", "protocol")},
+    }
+
+
+def _brain(folder: Path, ncct: Volume) -> BrainMask:
+    path = folder / "brain.nii.gz"
+    if not path.is_file():
+        return BuiltinBrain().extract(ncct)
+    brain = read_nifti(path)
+    if brain.shape != ncct.shape or not np.allclose(brain.affine, ncct.affine, atol=1e-3):
+        raise InputError(
+            "The brain mask does not fit the image.",
+            expected=f"the grid of the NCCT, {ncct.shape}",
+            got=f"{brain.shape}",
+            hint="Make the mask on the NCCT itself.",
+            code="bad_mask",
+        )
+    return BrainMask(brain.array > 0.5, "brain.nii.gz")
+
+
+def _covered(folder: Path, tmax: Volume) -> Volume:
+    """1 where the maps exist, on their grid."""
+    path = folder / "valid.nii.gz"
+    return read_nifti(path) if path.is_file() else tmax.with_array(np.ones(tmax.shape, dtype=np.float32))
