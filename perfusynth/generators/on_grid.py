@@ -83,9 +83,11 @@ class OnGridGenerator(ABC):
         share = mapping.to_model(brain.array)
         made, view = self.observe({name: image}, share >= BRAIN_SHARE, on_progress)
         on_scan = _WayBack(share, mapping)
-        maps = {
-            output.name: scan.with_array(on_scan(made[output.name]) * (brain.array > 0)) for output in self.spec.outputs
-        }
+        maps = {}
+        for output in self.spec.outputs:
+            # Resampling rounds: what lay at an end of the range may lie a hair beyond it.
+            values = np.clip(on_scan(made[output.name]), *output.range)
+            maps[output.name] = scan.with_array(values * (brain.array > 0))
         return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)}, view)
 
 

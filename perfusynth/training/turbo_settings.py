@@ -34,3 +34,9 @@ class TurboSettings(MapSettings):
     slabs: PhaseSettings = PhaseSettings(steps=800, heads_per_step=4, learning_rate=8e-4)
     adversarial: AdversarialSettings = AdversarialSettings()
     perceptual: PerceptualSettings | None = None
+    core_weight: float = Field(
+        1.0,
+        ge=0,
+        description="of cross entropy and Dice of the context's probability of core, where a case has one: what an "
+        "NCCT shows is the core, and the deficit lies around it",
+    )

@@ -11,7 +11,7 @@ from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.turbo.building import untrained_network
 from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.generator import TurboGenerator
-from perfusynth.generators.turbo.images import as_head, as_images
+from perfusynth.generators.turbo.images import as_images
 from perfusynth.generators.turbo.network import TurboConfig
 from perfusynth.training.head_tensors import middle, stacked, wanted_of
 from perfusynth.training.heads import Head
@@ -78,8 +78,9 @@ class TurboTask:
             pooled = functional.avg_pool3d(values * tensors["counts"], (shrink, shrink, 1))
             return pooled / counts.clamp(min=1e-3)
 
-        coarse = {"maps": mean(tensors["maps"]), "deficit": mean(tensors["deficit"]), "counts": counts}
-        return self._seen_whole(tensors) | coarse
+        coarse = {name: mean(tensors[name]) for name in ("maps", "deficit", "core")}
+        asked = {"counts": counts, "core_counts": counts * float("core" in head.volumes)}
+        return self._seen_whole(tensors) | coarse | asked
 
     def _slabs(self, head: Head, rng: np.random.Generator) -> Tensors:
         """Some slabs of a head, ``(slabs, channels, x, y)``, their numbers, and the whole head for their context."""
@@ -91,14 +92,17 @@ class TurboTask:
         return self._seen_whole(tensors) | slabs | {"chosen": chosen}
 
     def _cropped(self, head: Head) -> Tensors:
-        """The middle of a head, all ``(channels, x, y, slabs)``: what `wanted_of` gives, ``brain`` 0 or 1, and ``head``
-        in the context's windows."""
+        """The middle of a head, all ``(channels, x, y, slabs)``.
+
+        What `wanted_of` gives; ``brain`` and ``core``, 0 or 1; ``head``, HU, where there is a context network.
+        """
         where = middle(head.brain.shape, self.settings.crop)
         tensors = wanted_of(head, self.spec)
         tensors["brain"] = torch.from_numpy(head.brain[None].astype(np.float32))
+        core = head.volumes.get("core", np.zeros(head.brain.shape))
+        tensors["core"] = torch.from_numpy((core > 0.5)[None].astype(np.float32))
         if self._context_config is not None:
-            ncct = head.volumes[self.spec.inputs[0].name]
-            tensors["head"] = as_head(ncct, head.brain, self._context_config.windows)
+            tensors["head"] = torch.from_numpy(head.volumes[self.spec.inputs[0].name][None].astype(np.float32))
         return {name: tensor[:, *where] for name, tensor in tensors.items()}
 
     def _seen_whole(self, tensors: Tensors) -> Tensors:
@@ -107,10 +111,12 @@ class TurboTask:
     def _context_losses(self, networks: Networks, batch: Tensors) -> Tensors:
         answer = networks["context"](batch["head"], batch["brain"])
         heads = len(batch["head"])
-        maps, logit = (part.float().unflatten(0, (heads, -1)).movedim(1, -1) for part in (answer.maps, answer.logit))
+        maps, logits = (part.float().unflatten(0, (heads, -1)).movedim(1, -1) for part in (answer.maps, answer.logits))
         losses = self._map_losses(maps, batch)
-        region = region_loss(logit, batch["deficit"], batch["counts"])
-        return losses | {"loss": losses["loss"] + self.settings.region_weight * region, "region": region}
+        region = region_loss(logits[:, :1], batch["deficit"], batch["counts"])
+        core = region_loss(logits[:, 1:], batch["core"], batch["core_counts"])
+        loss = losses["loss"] + self.settings.region_weight * region + self.settings.core_weight * core
+        return losses | {"loss": loss, "region": region, "core": core}
 
     def _slab_losses(self, networks: Networks, batch: Tensors) -> Tensors:
         return self._errors(self._made(networks, batch), batch)
@@ -118,7 +124,7 @@ class TurboTask:
     def _convincing_losses(self, networks: Networks, batch: Tensors) -> Tensors:
         made = self._made(networks, batch)
         losses = self._errors(made, batch)
-        judged = networks["discriminator"].requires_grad_(False)(self._shown(made, batch))[-1]
+        judged = networks["discriminator"](self._shown(made, batch))[-1]
         convincing = self._judged(judged, target_is_real=True, for_discriminator=False)
         return losses | {
             "loss": losses["loss"] + self.settings.adversarial.weight * convincing,
@@ -126,7 +132,7 @@ class TurboTask:
         }
 
     def _judge_losses(self, networks: Networks, batch: Tensors) -> Tensors:
-        judge = networks["discriminator"].requires_grad_(True)
+        judge = networks["discriminator"]
         with torch.no_grad():
             made = self._made(networks, batch)
         real, fake = (judge(self._shown(maps, batch))[-1] for maps in (batch["maps"].flatten(0, 1), made))

@@ -12,7 +12,7 @@ from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
 from perfusynth.generators.turbo.building import trained_network
 from perfusynth.generators.turbo.context import Context, ContextNetwork
-from perfusynth.generators.turbo.images import as_head, as_images, rectangle_around, to_units
+from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboNetwork
 from perfusynth.progress import OnProgress, ignore_progress
 
@@ -72,16 +72,15 @@ class TurboGenerator(OnGridGenerator):
         images = as_images(ncct, brain, self.spec)[:, :, *where]
         if self.network.config.context is None:
             return (images,)
-        windows = self.network.config.context.windows
-        head, inside = as_head(ncct, brain, windows)[:, *where], torch.from_numpy(brain[where].astype(np.float32))
-        return (images, *self.network.context(head[None].to(self.device), inside[None, None].to(self.device)))
+        head, inside = (torch.from_numpy(part[where].astype(np.float32))[None, None] for part in (ncct, brain))
+        return (images, *self.network.context(head.to(self.device), inside.to(self.device)))
 
     def _translated(self, images: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:
         return self.network(images, Context(*context) if context else None)
 
 
 def _both_ways(upright: Context, mirrored: Context, network: ContextNetwork) -> np.ndarray:
-    """The mean of both answers' probabilities, float32 ``(x, y, slabs)`` at the images' resolution."""
-    probability = (upright.logit.sigmoid() + mirrored.logit.sigmoid().flip(2)) / 2
+    """The mean of both answers' probabilities of hypoperfusion, float32 ``(x, y, slabs)`` at the images' resolution."""
+    probability = (upright.logits[:, :1].sigmoid() + mirrored.logits[:, :1].sigmoid().flip(2)) / 2
     fine = functional.interpolate(probability, scale_factor=network.config.shrink, mode="bilinear")
     return fine[:, 0].permute(1, 2, 0).cpu().numpy()

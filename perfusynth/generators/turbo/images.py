@@ -60,26 +60,6 @@ def as_images(ncct: np.ndarray, brain: np.ndarray, spec: GeneratorSpec) -> torch
     return torch.from_numpy(np.ascontiguousarray(np.stack(channels).transpose(3, 0, 1, 2), dtype=np.float32))
 
 
-def as_head(ncct: np.ndarray, brain: np.ndarray, windows: list[tuple[float, float]]) -> torch.Tensor:
-    """The whole head in each of the context network's windows.
-
-    Parameters
-    ----------
-    ncct
-        HU, shape ``(x, y, slabs)`` in nearest-RAS order.
-    brain
-        bool, same shape; outside it the images hold 0.
-    windows
-        Lowest and highest HU of each.
-
-    Returns
-    -------
-    float32 tensor ``(windows, x, y, slabs)`` in [-1, 1].
-    """
-    seen = [(np.clip((ncct - low) / (high - low), 0, 1) * 2 - 1) * brain for low, high in windows]
-    return torch.from_numpy(np.stack(seen).astype(np.float32))
-
-
 def side_difference(
     ncct: np.ndarray, brain: np.ndarray, sigma_mm: float, spacing_mm: tuple[float, float, float]
 ) -> np.ndarray:
