@@ -17,7 +17,8 @@ class Head:
         Names the patient: a seed, a case folder. Two heads with one name are one patient.
     volumes
         Inputs and maps by name, float32 ``(x, y, slabs)`` in their units (``ncct`` [HU], ``tmax`` [s], ``cbf``
-        [mL/100 g/min], ...); maps are 0 where they do not exist.
+        [mL/100 g/min], ...); maps are 0 where they do not exist. ``core`` (share of infarct, 0 to 1) is there where
+        it is known.
     brain
         bool, same shape.
     valid

@@ -92,6 +92,8 @@ class PhaseRun:
         """Make the steps; returns why they stopped before the last one, or `Stop.NO`."""
         if self._patience_is_over():  # the run was stopped at that very step
             return Stop.PATIENCE
+        if self.first_step >= self.phase.steps:
+            return Stop.NO
         train_step = step_of(self.config, self.state, self.phase, self.processes)
 
         def iteration(engine: Engine, batch: Tensors) -> dict[str, float]:

@@ -50,16 +50,16 @@ def case_folders(data: Path) -> list[Path]:
 def read_case(folder: Path, spec: GeneratorSpec) -> Head:
     """Read one case folder.
 
-    Its first input is the NCCT; its outputs of kind map are read as they were measured. The brain is
+    Its first input is the NCCT; its maps, `GeneratorSpec.measured`, are read as they are. The brain is
     ``brain.nii.gz`` on the NCCT's grid, or else found in the NCCT. What the perfusion study did not cover
-    (``valid.nii.gz``, and voxels that are 0 in every map) is not valid.
+    (``valid.nii.gz``, and voxels that are 0 in every map) is not valid. ``core.nii.gz`` is read where there is one.
 
     Raises
     ------
     InputError
         Something is missing or broken, or maps and head do not meet.
     """
-    scan, maps = spec.inputs[0].name, [output.name for output in spec.maps]
+    scan, maps = spec.inputs[0].name, spec.measured
     ncct, brain = _head_of(folder, scan)
     grid = spec.grid
     mapping = map_to_grid(ncct, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
@@ -71,12 +71,18 @@ def read_case(folder: Path, spec: GeneratorSpec) -> Head:
         arrays, share = bring_to_grid(list(names.values()), measured, mapping.shape, mapping.affine, moving_to_fixed)
         volumes |= dict(zip(names, arrays, strict=True))
         valid &= share >= COUNTED_SHARE
-    if (folder / "valid.nii.gz").exists():
-        covered = read_nifti(folder / "valid.nii.gz")
-        (where,), _ = bring_to_grid(
-            [covered], covered.with_array(np.ones(covered.shape)), mapping.shape, mapping.affine, moving_to_fixed
-        )
-        valid &= where >= COUNTED_SHARE
+
+    def masked(name: str) -> np.ndarray | None:
+        """Where a mask of the study says yes, None where the case has none of that name."""
+        if not (folder / f"{name}.nii.gz").exists():
+            return None
+        mask = read_nifti(folder / f"{name}.nii.gz")
+        everywhere = mask.with_array(np.ones(mask.shape))
+        (share,), _ = bring_to_grid([mask], everywhere, mapping.shape, mapping.affine, moving_to_fixed)
+        return share >= COUNTED_SHARE
+
+    covered, core = masked("valid"), masked("core")
+    valid = valid if covered is None else valid & covered
     if (valid & inside).sum() < COVERED_MIN * inside.sum():
         raise _refused(
             "The maps hardly meet the brain.",
@@ -85,6 +91,8 @@ def read_case(folder: Path, spec: GeneratorSpec) -> Head:
             "not_covered",
         )
     volumes |= {name: volumes[name] * valid for name in maps}
+    if core is not None:
+        volumes["core"] = (core & valid).astype(np.float32)
     return Head(folder.name, volumes, inside, valid)
 
 

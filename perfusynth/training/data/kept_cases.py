@@ -76,7 +76,7 @@ def keep_all(data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgres
 
 def _key(folder: Path, spec: GeneratorSpec) -> str:
     """Changes with the case's files and with what is made of them."""
-    read = {*(i.name for i in spec.inputs), *(m.name for m in spec.maps), "brain", "valid"}
+    read = {*(i.name for i in spec.inputs), *spec.measured, "brain", "valid", "core"}
     files = [folder / "case.json", *(folder / f"{name}.nii.gz" for name in sorted(read))]
     states = [(f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.exists()]
     told = json.dumps([folder.name, states, spec.grid.model_dump(), sorted(read)])

@@ -36,7 +36,7 @@ def patients_of(config: TrainingConfig, spec: GeneratorSpec, on_progress: OnProg
     InputError
         There are none, too few, or others than the run began with.
     """
-    volumes = [*(image.name for image in spec.inputs), *(output.name for output in spec.maps)]
+    volumes = [*(image.name for image in spec.inputs), *spec.measured]
     left_out: dict[str, str] = {}
     split: Split
     if config.data is not None:

@@ -10,7 +10,9 @@ from perfusynth.phantom.render import MODEL_GRID, render_on_model_grid
 from perfusynth.training.heads import Head
 
 #: Maps and images that a digital patient has when he is drawn.
-RENDERED = frozenset({"ncct", "tmax", "cbf", "cbv", "mtt", "core"})
+RENDERED = frozenset({"ncct", "tmax", "cbf", "cbv", "mtt"})
+#: Known of every digital patient, however he is drawn.
+KNOWN = "core"
 
 
 class PhantomHeads:
@@ -21,7 +23,7 @@ class PhantomHeads:
     seeds
         One a patient.
     volumes
-        Names of what a head is to hold.
+        Names of what a head is to hold, beside the core.
     draw
         Gives a patient's rendered case.
     """
@@ -43,7 +45,7 @@ class PhantomHeads:
         volumes = self._draw(seed).volumes
         return Head(
             name=str(seed),
-            volumes={name: volumes[name] for name in self._volumes},
+            volumes={name: volumes[name] for name in (*self._volumes, KNOWN)},
             brain=volumes["brain"] > 0,
             valid=volumes["valid"] > 0,
         )
