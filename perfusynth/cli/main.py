@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 app.command()(synthesize.synthesize)
 app.command()(check.check)
-app.command()(models.models)
+app.add_typer(models.app, name="models")
 app.command()(serve.serve)
 app.command()(demo.demo)
 app.command()(phantom.phantom)

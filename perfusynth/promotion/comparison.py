@@ -29,12 +29,15 @@ class Comparison:
         Their figures; no ``live`` where the task has no model yet.
     report_sha256
         Of the report's ``report.json``, which tells more.
+    verdict
+        Which of the two the report's rule would choose, and why.
     """
 
     cases: str
     candidate: ModelFigures
     live: ModelFigures | None
     report_sha256: str
+    verdict: str | None = None
 
     def check_weights(self, candidate: Bundle, live: Bundle | None) -> None:
         """Refuse figures of other weights than those at hand.
@@ -46,7 +49,7 @@ class Comparison:
         """
         for bundle, compared in ((candidate, self.candidate), (live, self.live)):
             if bundle is not None and (compared is None or compared.weights_sha256 != bundle.weights_sha256()):
-                raise _other_report(bundle, "nothing of it" if compared is None else compared.weights_sha256)
+                raise other_report(bundle, "nothing of it" if compared is None else compared.weights_sha256)
 
     def rows(self) -> list[tuple[str, float | None, float | None]]:
         """Name, the live model's and the candidate's value of each figure that either has."""
@@ -59,11 +62,13 @@ class Comparison:
         models = {"candidate": self.candidate, "live": self.live}
         return {
             "cases": self.cases,
+            "verdict": self.verdict,
             **{role: dict(model.figures) if model else None for role, model in models.items()},
         }
 
 
-def _other_report(bundle: Bundle, got: str) -> InputError:
+def other_report(bundle: Bundle, got: str) -> InputError:
+    """Figures of other weights than a bundle's."""
     return InputError(
         f"The figures are not those of {bundle.name} as it is.",
         expected=f"figures of the weights {bundle.weights_sha256()}",

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Progress is written at most this often, s: people look at it, programs poll it.
 _TELL_EVERY_S = 1.0
-#: Added to the process's niceness: inference on the same cores comes first.
-_NICER = 10
+#: The process's niceness, where it is not nicer already: inference on the same cores comes first.
+_NICENESS = 10
 
 
 class Trainer:
@@ -176,7 +176,7 @@ def _taken() -> InputError:
 
 def main() -> None:
     """Entry point."""
-    os.nice(_NICER)
+    os.nice(max(0, _NICENESS - os.nice(0)))
     run = RunFolder(Path(sys.argv[1]))
     lock = claim(run.path.parent)
     if lock is None:
