@@ -1,13 +1,21 @@
 """From a bundle on disk to a generator in memory."""
 
+from collections.abc import Callable
+
+import torch
+
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
 from perfusynth.generators.devices import choose_device
 from perfusynth.generators.turbo.generator import TurboGenerator
+from perfusynth.generators.unet.generator import UNetGenerator
 
-#: The families that this version can run.
-FAMILIES = {"turbo": TurboGenerator}
+#: The families that this version can run, and what loads a bundle of each.
+FAMILIES: dict[str, Callable[[Bundle, torch.device], Generator]] = {
+    "turbo": TurboGenerator.from_bundle,
+    "unet": UNetGenerator.from_bundle,
+}
 
 
 def load_generator(bundle: Bundle, *, device: str = "auto") -> Generator:
@@ -27,4 +35,4 @@ def load_generator(bundle: Bundle, *, device: str = "auto") -> Generator:
             hint="Update perfusynth.",
             code="unknown_family",
         )
-    return family.from_bundle(bundle, choose_device(device))
+    return family(bundle, choose_device(device))

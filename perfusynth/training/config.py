@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from perfusynth.errors import InputError
 from perfusynth.generators.seen_patients import Part, SeedRanges, SplitRule
 from perfusynth.training.turbo_settings import TurboSettings
+from perfusynth.training.unet_settings import UNetSettings
 
 #: What a run's settings hold of its family: one of the families' settings, told apart by ``family``.
-TaskSettings = TurboSettings
+TaskSettings = Annotated[TurboSettings | UNetSettings, Field(discriminator="family")]
 
 
 class OptimiserSettings(BaseModel):
@@ -77,7 +78,7 @@ class TrainingConfig(BaseModel):
 
     bundle: Path = Field(description="bundle folder whose metadata names the network, the inputs and the outputs")
     out: Path = Field(description="folder of the run: checkpoints, log, split, configuration")
-    task: TaskSettings = Field(default_factory=TaskSettings, description="what is particular to the family")
+    task: TaskSettings = Field(default_factory=TurboSettings, description="what is particular to the family")
     phantom_seeds: tuple[int, int] | dict[Part, tuple[int, int]] | None = Field(
         None,
         description="digital patients: one half-open range, shared out by ``split``, or a range for each part",

@@ -82,6 +82,9 @@ def export_bundle(run: Path, target: Path, *, weights: Weights = "best", phase: 
     metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
     sha256 = read_bundle(fresh).weights_sha256()
     metadata["version"] = f"{metadata['version'].partition('+')[0]}+{sha256[:8]}"
+    for output in metadata["perfusynth"]["outputs"]:
+        if "region_above" in output and "region_above" in told["figures"]:
+            output["region_above"] = told["figures"]["region_above"]
     metadata["perfusynth"] |= {"weights_sha256": sha256, "training": _training(config, run, told)}
     metadata_path.write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
     os.replace(fresh, target)

@@ -4,7 +4,9 @@ from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.training.config import TaskSettings
 from perfusynth.training.task import TrainingTask
+from perfusynth.training.turbo_settings import TurboSettings
 from perfusynth.training.turbo_task import TurboTask
+from perfusynth.training.unet_task import UNetTask
 
 
 def task_of(spec: GeneratorSpec, settings: TaskSettings) -> TrainingTask:
@@ -23,4 +25,7 @@ def task_of(spec: GeneratorSpec, settings: TaskSettings) -> TrainingTask:
             hint="Take the train.json of the bundle that is to be trained.",
             code="other_family",
         )
-    return TurboTask(spec, settings)  # type: ignore[return-value]  # its networks are a dict, which is a Mapping
+    # Their networks are dicts, which are Mappings.
+    if isinstance(settings, TurboSettings):
+        return TurboTask(spec, settings)  # type: ignore[return-value]
+    return UNetTask(spec, settings)  # type: ignore[return-value]

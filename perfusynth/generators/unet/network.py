@@ -5,6 +5,7 @@ Methods 18, 203-211 (2021). Group instead of instance normalisation: statistics 
 away how dense that slab is as a whole.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -30,7 +31,7 @@ class UNetConfig(BaseModel):
 
     spatial: Literal["slabs", "head"]
     shrink: int = Field(1, gt=0)
-    channels: list[int] = Field(min_length=2)
+    channels: list[int] = Field(min_length=3)
     norm_groups: int = Field(8, gt=0)
 
     @property
@@ -78,13 +79,18 @@ class UNetNetwork(nn.Module):
         shape, but for its channels.
         """
         if self.config.spatial == "slabs":
-            return functional.pixel_shuffle(self.unet(self._folded(images)), self.config.shrink)
-        slabs = images.shape[-1]
-        images = functional.pad(images, (0, -slabs % self.config.halvings))
-        folded = self._folded(images.movedim(-1, 1)).movedim(1, -1)
-        made = functional.pixel_shuffle(self.unet(folded).movedim(-1, 1), self.config.shrink)
-        return made.movedim(1, -1)[..., :slabs]
+            return self._passed(images, self.unet)
+        heads, slabs = len(images), images.shape[-1]
 
-    def _folded(self, images: torch.Tensor) -> torch.Tensor:
-        """Squares of voxels as channels, ``(..., channels, x, y)``."""
-        return functional.pixel_unshuffle(images, self.config.shrink)
+        def over_heads(folded: torch.Tensor) -> torch.Tensor:
+            return self.unet(folded.unflatten(0, (heads, -1)).movedim(1, -1)).movedim(-1, 1).flatten(0, 1)
+
+        images = functional.pad(images, (0, -slabs % self.config.halvings))
+        made = self._passed(images.movedim(-1, 1).flatten(0, 1), over_heads)
+        return made.unflatten(0, (heads, -1)).movedim(1, -1)[..., :slabs]
+
+    def _passed(self, slabs: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """The network's answer to slabs ``(slabs, channels, x, y)``, whose squares of voxels it sees as channels."""
+        return functional.pixel_shuffle(
+            network(functional.pixel_unshuffle(slabs, self.config.shrink)), self.config.shrink
+        )
