@@ -180,9 +180,8 @@ class PhaseRun:
     def _measure(self) -> None:
         """Measure the moving average on tuning patients; keep it where it is the best of this phase."""
         config, state, standing = self.config, self.state, self.state.standing
-        figures = tuning_figures(
-            state.task, state.average, self.patients.tune, config.tuning.heads, self.processes.device
-        )
+        tune, device = self.patients.tune, self.processes.device
+        figures = tuning_figures(state.task, state.average, tune, config.tuning.heads, device, self.phase.predict)
         self._write("tune", figures)
         assert self.log is not None
         self.log.show("tune", self.phase.name, state.reached, figures)

@@ -15,6 +15,8 @@ from perfusynth.training.heads import Head
 Tensors = dict[str, torch.Tensor]
 #: The task's networks by name, as they are to be called (wrapped where several processes train together).
 Networks = Mapping[str, nn.Module]
+#: Maps by name, float32 ``(x, y, slabs)`` in units, that a network (evaluation mode) makes of a head on a device.
+Predict = Callable[[nn.Module, Head, torch.device], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Phase:
         What the networks need of one head, drawn with the random generator; runs in the processes that load data.
     collate
         Makes a batch of the examples of ``heads_per_step`` heads.
+    predict
+        What the exported network can make of a head in this phase, where that is not yet all (`TrainingTask.predict`).
     """
 
     name: str
@@ -62,6 +66,7 @@ class Phase:
     updates: tuple[Update, ...]
     example: Callable[[Head, np.random.Generator], Tensors]
     collate: Callable[[Sequence[Tensors]], Tensors]
+    predict: Predict | None = None
 
 
 class TrainingTask(Protocol):

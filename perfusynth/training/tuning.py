@@ -11,7 +11,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.training.head_tensors import DEFICIT_TMAX_S
 from perfusynth.training.heads import Head, HeadSource
-from perfusynth.training.task import TrainingTask
+from perfusynth.training.task import Predict, TrainingTask
 
 #: Figures of the region Tmax > 6 s.
 REGION_FIGURES = ("dice_tmax6", "volume_error_ml", "volume_bias_ml")
@@ -54,9 +54,14 @@ def is_better(name: str, value: float, best: float | None) -> bool:
 
 
 def tuning_figures(
-    task: TrainingTask, network: nn.Module, heads: HeadSource, count: int, device: torch.device
+    task: TrainingTask,
+    network: nn.Module,
+    heads: HeadSource,
+    count: int,
+    device: torch.device,
+    predict: Predict | None = None,
 ) -> dict[str, float]:
-    """Means over the first ``count`` tuning patients.
+    """Means over the first ``count`` tuning patients, of what ``predict`` (the task's own where None) makes of them.
 
     ``mae_<map>``: mean absolute error over the brain where there is a measurement, in the map's unit; of Tmax > 6 s:
     ``dice_tmax6`` over the patients who have such a region (NaN when none has), ``volume_error_ml`` (absolute) and
@@ -69,7 +74,7 @@ def tuning_figures(
     with torch.inference_mode():
         for index in range(min(count, len(heads.names))):
             head = heads(index)
-            made = task.predict(network, head, device)
+            made = (predict or task.predict)(network, head, device)
             maps.append(_errors_of(task.spec, head, made))
             regions.append(_regions_of(task.spec, head, made))
     figures = _means(maps)

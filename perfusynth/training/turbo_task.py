@@ -11,6 +11,7 @@ from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.turbo.building import untrained_network
 from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.generator import TurboGenerator
+from perfusynth.generators.turbo.glance import glance
 from perfusynth.generators.turbo.images import as_images
 from perfusynth.generators.turbo.network import TurboConfig
 from perfusynth.training.head_tensors import middle, stacked, wanted_of
@@ -54,8 +55,9 @@ class TurboTask:
         found = []
         if self._context_config is not None:
             updates = (Update(("context",), self._context_losses),)
+            pace = dict(settings.context)
             found.append(
-                Phase("context", **dict(settings.context), updates=updates, example=self._whole, collate=stacked)
+                Phase("context", **pace, updates=updates, example=self._whole, collate=stacked, predict=self._glance)
             )
         updates = (Update((self.exported,), self._slab_losses),)
         found.append(Phase("slabs", **dict(settings.slabs), updates=updates, example=self._slabs, collate=stacked))
@@ -167,6 +169,11 @@ class TurboTask:
         weight = wanted["counts"] * (1 + settings.deficit_weight * wanted["deficit"])
         errors = map_errors(made, wanted["maps"], weight, settings.absolute_weight, settings.square_weight)
         return {"loss": errors.sum(), **dict(zip((output.name for output in self.spec.maps), errors, strict=True))}
+
+    def _glance(self, network: nn.Module, head: Head, device: torch.device) -> dict[str, np.ndarray]:
+        """What the context network alone makes of a head."""
+        ncct = head.volumes[self.spec.inputs[0].name]
+        return glance(network.context, ncct, head.brain, self.spec, device)  # type: ignore[arg-type]
 
     def predict(self, network: nn.Module, head: Head, device: torch.device) -> dict[str, np.ndarray]:
         """See `perfusynth.training.task.TrainingTask.predict`."""
