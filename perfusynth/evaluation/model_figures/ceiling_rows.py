@@ -53,7 +53,7 @@ def ceiling_of_seeds(
 
 
 def _read(folder: Path) -> dict[int, Mapping[str, Any]]:
-    found = {}
+    found: dict[int, Mapping[str, Any]] = {}
     for name in (REPORT_FILE, MADE_FILE):
         if (folder / name).is_file():
             report = json.loads((folder / name).read_text(encoding="utf-8"))

@@ -93,10 +93,8 @@ def _regions(case: EvaluationCase, regions: Regions | None) -> dict[str, Any]:
 
 def _region_alone(case: EvaluationCase, region: np.ndarray) -> dict[str, Any]:
     """Figures of a marked region of Tmax > 6 s, cleaned as regions of maps are."""
-    spacing = np.linalg.norm(case.affine[:3, :3], axis=0)
-    voxel_ml = abs(float(np.linalg.det(case.affine[:3, :3]))) / 1000
-    inside = case.measured
-    marked = clean(region & inside, inside, spacing, REGIONS.ball_voxels, REGIONS.minimum_ml / voxel_ml)
+    spacing, voxel_ml = np.linalg.norm(case.affine[:3, :3], axis=0), _voxel_ml(case)
+    marked = cleaned(case, region)
     right = case.midplane.right_of(case.brain.shape, case.affine)  # type: ignore[arg-type]
     count = np.count_nonzero(marked)
     share = np.count_nonzero(marked & right) / count if count else None
@@ -110,6 +108,25 @@ def _region_alone(case: EvaluationCase, region: np.ndarray) -> dict[str, Any]:
         "made_side": side_of(share),
         "made_right_share": share,
     }
+
+
+def cleaned(case: EvaluationCase, region: np.ndarray) -> np.ndarray:
+    """A marked region after the clean-up that regions of maps have."""
+    inside, spacing = case.measured, np.linalg.norm(case.affine[:3, :3], axis=0)
+    return clean(region & inside, inside, spacing, REGIONS.ball_voxels, REGIONS.minimum_ml / _voxel_ml(case))
+
+
+def made_region(case: EvaluationCase, made: Made) -> np.ndarray:
+    """The region of Tmax > 6 s that figures are measured on, bool."""
+    if made.region is not None:
+        return cleaned(case, made.region)
+    if made.maps is None:
+        raise ValueError("expected maps or a region")
+    return case.regions_of(made.maps).hypoperfusion
+
+
+def _voxel_ml(case: EvaluationCase) -> float:
+    return abs(float(np.linalg.det(case.affine[:3, :3]))) / 1000
 
 
 def side_of(right_share: float | None) -> str:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from perfusynth.errors import InputError
-from perfusynth.evaluation.information_ceiling.sign_reader import shipped_sign_reader
+from perfusynth.evaluation.information_ceiling.sign_reader import SignReader, shipped_sign_reader
+from perfusynth.evaluation.model_figures.baselines.fit import shipped_baselines
 from perfusynth.evaluation.model_figures.baselines.rules import rules
 from perfusynth.evaluation.model_figures.case import EvaluationCase, case_of_rendered
 from perfusynth.evaluation.model_figures.case_folders import case_of_folder
@@ -66,7 +67,7 @@ class Plan:
 
     def method_identities(self) -> dict[str, str]:
         """Names of all methods and what each is told apart by, without loading a model."""
-        models = {bundle.name: bundle.spec.weights_sha256[:IDENTITY_DIGITS] for bundle in self.bundles()}
+        models = {bundle.name: identity_of(bundle) for bundle in self.bundles()}
         return models | {rule.name: rule.identity for rule in (rules(self.baselines) if self.baselines else ())}
 
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -85,8 +86,26 @@ class Plan:
         return case_of_rendered(rendered, _signs())
 
 
+def plan_of(
+    bundles: Sequence[Bundle],
+    *,
+    baselines: bool,
+    data: Path | None = None,
+    drawn: Path | None = None,
+    device: str = "auto",
+) -> Plan:
+    """The plan for models that are read already, with the baselines that are shipped or without any."""
+    rules_file = shipped_baselines() if baselines else None
+    return Plan(tuple(bundle.path for bundle in bundles), rules_file, data, drawn, device)
+
+
+def identity_of(bundle: Bundle) -> str:
+    """What a model is told apart by: the beginning of its weights' hash."""
+    return bundle.spec.weights_sha256[:IDENTITY_DIGITS]
+
+
 @lru_cache(maxsize=1)
-def _signs():
+def _signs() -> SignReader:
     return shipped_sign_reader()
 
 
@@ -95,12 +114,7 @@ def methods_of(plan: Plan) -> dict[str, Method]:
     """The methods by name; models are loaded once a process."""
     bundles = plan.bundles()
     found: list[Method] = [
-        ModelMethod(
-            bundle.name,
-            bundle.spec.weights_sha256[:IDENTITY_DIGITS],
-            load_generator(bundle, device=plan.device),
-            bundle.spec,
-        )
+        ModelMethod(bundle.name, identity_of(bundle), load_generator(bundle, device=plan.device), bundle.spec)
         for bundle in bundles
     ]
     if plan.baselines is not None:
