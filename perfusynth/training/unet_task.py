@@ -1,9 +1,12 @@
 """The plain UNet family's training task: one phase, in which what the outputs ask for is learnt from the truth."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from torch import nn
 
+from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.turbo.images import as_images
 from perfusynth.generators.unet.generator import UNetGenerator, unet_of
@@ -26,6 +29,7 @@ class UNetTask:
         self.spec = spec
         self.settings = settings
         network = unet_of(spec)
+        _check_divisible({"crop": settings.crop, "grid": (spec.grid.size,)}, network.config.divisor)
         self.networks: dict[str, nn.Module] = {self.exported: network}
         self._sees_slabs = network.config.spatial == "slabs"
         updates = (Update((self.exported,), self._losses),)
@@ -73,3 +77,15 @@ class UNetTask:
         """See `perfusynth.training.task.TrainingTask.predict`."""
         generator = UNetGenerator(network, self.spec, device)  # type: ignore[arg-type]  # a copy of the one made here
         return generator.on_model_grid(head.volumes, head.brain)
+
+
+def _check_divisible(sides: Mapping[str, Sequence[int]], divisor: int) -> None:
+    for name, lengths in sides.items():
+        if any(length % divisor for length in lengths):
+            raise InputError(
+                f"The {name} does not fit the network.",
+                expected=f"sides divisible by {divisor} voxels",
+                got=" x ".join(str(length) for length in lengths),
+                hint="Change it, or the network's shrink and channels in the bundle's metadata.",
+                code="bad_settings",
+            )

@@ -146,3 +146,9 @@ def test_settings_and_bundle_are_of_one_family(specs, tmp_path):
     with pytest.raises(InputError) as caught:
         task_of(other, settings)
     assert caught.value.code == "other_family"
+
+
+def test_a_crop_that_the_network_cannot_halve_is_refused(specs):
+    with pytest.raises(InputError, match="crop") as caught:
+        task(specs, "unet_regression_head", crop=(32, 44))
+    assert caught.value.expected == "sides divisible by 8 voxels"

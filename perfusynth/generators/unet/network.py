@@ -1,15 +1,17 @@
-"""A plain UNet over slabs or over the whole head: MONAI's `DynUNet`, the network of nnU-Net.
+"""A plain UNet over slabs or over the whole head, of MONAI's blocks of nnU-Net's network.
 
 Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", Nature
 Methods 18, 203-211 (2021). Group instead of instance normalisation: statistics of one channel in one slab would take
-away how dense that slab is as a whole.
+away how dense that slab is as a whole. (MONAI's `DynUNet` puts the same blocks together, but holds each weight under
+two names, which safetensors do not store.)
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Literal
 
 import torch
-from monai.networks.nets import DynUNet
+from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.nn import functional
@@ -31,7 +33,7 @@ class UNetConfig(BaseModel):
 
     spatial: Literal["slabs", "head"]
     shrink: int = Field(1, gt=0)
-    channels: list[int] = Field(min_length=3)
+    channels: list[int] = Field(min_length=2)
     norm_groups: int = Field(8, gt=0)
 
     @property
@@ -59,18 +61,8 @@ class UNetNetwork(nn.Module):
     def __init__(self, config: UNetConfig, inputs: int, outputs: int):
         super().__init__()
         self.config = config
-        levels = len(config.channels)
-        halves = [2] * (levels - 1)
-        self.unet = DynUNet(
-            spatial_dims=2 if config.spatial == "slabs" else 3,
-            in_channels=inputs * config.shrink**2,
-            out_channels=outputs * config.shrink**2,
-            kernel_size=[KERNEL] * levels,
-            strides=[1, *halves],
-            upsample_kernel_size=halves,
-            filters=config.channels,
-            norm_name=("group", {"num_groups": config.norm_groups}),
-        )
+        folded = config.shrink**2
+        self.unet = _Levels(2 if config.spatial == "slabs" else 3, inputs * folded, outputs * folded, config)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Answer to slabs ``(slabs, channels, x, y)`` or to heads ``(heads, channels, x, y, slabs)``.
@@ -94,3 +86,29 @@ class UNetNetwork(nn.Module):
         return functional.pixel_shuffle(
             network(functional.pixel_unshuffle(slabs, self.config.shrink)), self.config.shrink
         )
+
+
+class _Levels(nn.Module):
+    """Down through the levels and up again, each level's features handed over at its own resolution."""
+
+    def __init__(self, dimensions: int, inputs: int, outputs: int, config: UNetConfig):
+        super().__init__()
+        norm = ("group", {"num_groups": config.norm_groups})
+        first = config.channels[0]
+        steps = list(itertools.pairwise(config.channels))
+        self.down = nn.ModuleList([UnetBasicBlock(dimensions, inputs, first, KERNEL, 1, norm)])
+        self.down.extend(UnetBasicBlock(dimensions, above, below, KERNEL, 2, norm) for above, below in steps)
+        self.up = nn.ModuleList(
+            UnetUpBlock(dimensions, below, above, KERNEL, 1, upsample_kernel_size=2, norm_name=norm)
+            for above, below in reversed(steps)
+        )
+        self.out = UnetOutBlock(dimensions, first, outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        levels = [self.down[0](images)]
+        for block in self.down[1:]:
+            levels.append(block(levels[-1]))
+        made = levels.pop()
+        for block in self.up:
+            made = block(made, levels.pop())
+        return self.out(made)

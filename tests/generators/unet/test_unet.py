@@ -98,7 +98,7 @@ def test_a_probability_is_the_logistic_function_of_what_the_network_says(tmp_pat
     folder = write_tiny_unet("unet_segmentation", tmp_path / "tiny")
     file = folder / "models" / "model.safetensors"
     state = {name: torch.zeros_like(tensor) for name, tensor in load_file(file).items()}
-    last = [name for name in state if name.startswith("unet.output_block") and name.endswith("bias")]
+    last = [name for name in state if name.startswith("unet.out") and name.endswith("bias")]
     state |= {name: torch.full_like(state[name], float(np.log(3))) for name in last}
     save_file(state, file)
     path = folder / "configs" / "metadata.json"
