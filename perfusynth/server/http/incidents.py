@@ -63,7 +63,7 @@ class Incidents:
 
 
 #: Asked several times a second by clients that wait; logged only when something is wrong.
-_POLLED = frozenset({"/health", "/jobs/{job_id}"})
+_POLLED = frozenset({"/health", "/jobs/{job_id}", "/train/"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 

@@ -6,6 +6,7 @@ server is gone), stop it at its next step with a checkpoint.
 
 import fcntl
 import json
+import math
 import os
 import secrets
 import shutil
@@ -64,6 +65,8 @@ class Trainer:
 
     def _train(self, order: Order) -> str | None:
         """Name of the candidate; None where the minutes are over and the run is not."""
+        if self._run.progress is None:
+            self._run.tell(Progress(phase="loading"))
         from perfusynth.generators.bundles import read_bundle
         from perfusynth.generators.candidates import keep_candidate
         from perfusynth.training.engine import train
@@ -73,7 +76,7 @@ class Trainer:
         config = config_of(order, self._run)
 
         def on_step(told: Told) -> None:
-            figures = {name: round(value, 5) for name, value in told.figures.items() if value == value}
+            figures = {name: round(value, 5) for name, value in told.figures.items() if math.isfinite(value)}
             self._tell(
                 Progress(phase=told.phase, step=told.step, of=told.of, time_left_s=told.seconds_left, figures=figures)
             )
@@ -84,15 +87,16 @@ class Trainer:
         ended = train(config, on_step, on_progress)
         if not ended.finished:
             return None
-        self._tell(Progress(phase="export", step=ended.of, of=ended.of), at_once=True)
+        told = self._run.progress or Progress(phase="")
+        self._run.tell(told.model_copy(update={"phase": "export", "time_left_s": None}))
         candidate = keep_candidate(lambda folder: export_bundle(ended.folder, folder), read_bundle(order.bundle).name)
         for folder in (self._run.drawn, self._run.work / "checkpoint", self._run.work / "best"):
             shutil.rmtree(folder, ignore_errors=True)  # what only a run that goes on needs
         return candidate.name
 
-    def _tell(self, progress: Progress, *, at_once: bool = False) -> None:
+    def _tell(self, progress: Progress) -> None:
         now = time.monotonic()
-        if at_once or now - self._told >= _TELL_EVERY_S or progress.step >= progress.of:
+        if now - self._told >= _TELL_EVERY_S or progress.step >= progress.of:
             self._told = now
             self._run.tell(progress)
 
