@@ -14,7 +14,7 @@ CLIP_HU = (-20.0, 100.0)
 #: Smoothing before the sides are compared, voxels (7 mm in plane, 5 mm across) [d]; noise is what a Gaussian of so
 #: many voxels takes away [d].
 SIDES_SIGMA, FINE_SIGMA = (6, 6, 1), (2, 2, 0)
-#: SD of a normal distribution over its median absolute deviation.
+#: SD of a normal distribution over the median of its absolute values.
 SD_OF_MAD = 1.4826
 
 #: Figure, what it is in words.
@@ -90,9 +90,9 @@ def _correlation(values: np.ndarray, mask: np.ndarray, axis: int) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _sd(values: np.ndarray) -> float:
-    """SD by the median absolute deviation; 0 of nothing."""
-    return float(np.median(np.abs(values - np.median(values))) * SD_OF_MAD) if values.size else 0.0
+def _sd(differences: np.ndarray) -> float:
+    """SD of differences around 0, by the median of their size; 0 of nothing."""
+    return float(np.median(np.abs(differences)) * SD_OF_MAD) if differences.size else 0.0
 
 
 def _side_difference(values: np.ndarray, inner: np.ndarray) -> float:

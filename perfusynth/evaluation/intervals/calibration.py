@@ -85,8 +85,8 @@ def _members(predicted: np.ndarray, settings: CalibrationSettings) -> list[tuple
     if own_group and len(others) < settings.zeros_minimum:
         return [(-1.0, np.ones(len(predicted), dtype=bool))]
     edges = [float(others[len(others) * number // count - 1]) for number in range(1, count)]
-    # Equal predictions stay together; an edge at 0 mL would be the group of zeros again.
-    edges = sorted({edge for edge in edges if edge > 0})
+    # Equal predictions stay together: no edge lies at 0 mL or at the largest.
+    edges = sorted({edge for edge in edges if 0 < edge < others[-1]})
     below = [-1.0, 0.0, *edges] if own_group else [-1.0, *edges]
     above = [*below[1:], np.inf]
     return [(low, (predicted > low) & (predicted <= high)) for low, high in zip(below, above, strict=True)]
