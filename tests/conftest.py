@@ -1,4 +1,4 @@
-"""What all tests share: public data, where it is beside the checkout."""
+"""What all tests share: public data, where it is beside the checkout, and one precision on every machine."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,9 @@ import pytest
 
 #: Names the folder with public data; see perfusynth/public_data.py.
 DATA_VARIABLE = "PERFUSYNTH_DATA"
+
+# Whether a processor is fast at bfloat16 must not decide what a test sees; those of precisions ask for theirs.
+os.environ["PERFUSYNTH_PRECISION"] = "fp32"
 
 
 class PublicData(type(Path())):

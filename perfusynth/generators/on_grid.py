@@ -12,6 +12,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.activations import heard
 from perfusynth.generators.base import Synthesis
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.execution import Execution
 from perfusynth.generators.head_statistics import head_statistics
 from perfusynth.generators.head_view import HeadView
 from perfusynth.progress import OnProgress, ignore_progress
@@ -31,11 +32,14 @@ class OnGridGenerator(ABC):
         What goes in and comes out, from the bundle's metadata.
     device
         Where it runs.
+    execution
+        How it runs there; None: in float32.
     """
 
-    def __init__(self, spec: GeneratorSpec, device: torch.device):
+    def __init__(self, spec: GeneratorSpec, device: torch.device, execution: Execution | None = None):
         self.spec = spec
         self.device = device
+        self.execution = execution or Execution(device)
 
     @abstractmethod
     def on_model_grid(
@@ -88,7 +92,7 @@ class OnGridGenerator(ABC):
             # Resampling rounds: what lay at an end of the range may lie a hair beyond it.
             values = np.clip(on_scan(made[output.name]), *output.range)
             maps[output.name] = scan.with_array(values * (brain.array > 0))
-        return Synthesis(maps, {"device": str(self.device), "model_grid_shape": list(mapping.shape)}, view)
+        return Synthesis(maps, {**self.execution.told(), "model_grid_shape": list(mapping.shape)}, view)
 
 
 def _checked(inputs: Mapping[str, Volume], name: str) -> tuple[Volume, Volume]:

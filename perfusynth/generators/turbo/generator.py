@@ -8,12 +8,14 @@ from torch import nn
 from torch.nn import functional
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
+from perfusynth.generators.execution import Execution, ExecutionSettings
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
 from perfusynth.generators.turbo.building import trained_network
 from perfusynth.generators.turbo.context import Context, ContextNetwork
 from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboNetwork
+from perfusynth.generators.turbo.preparation import prepared
 from perfusynth.progress import OnProgress, ignore_progress
 
 
@@ -28,16 +30,21 @@ class TurboGenerator(OnGridGenerator):
         What goes in and comes out, from the bundle's metadata.
     device
         Where it runs.
+    execution
+        How it runs there, if the network was prepared for it (`prepared`); None: in float32.
     """
 
-    def __init__(self, network: TurboNetwork, spec: GeneratorSpec, device: torch.device):
-        super().__init__(spec, device)
+    def __init__(
+        self, network: TurboNetwork, spec: GeneratorSpec, device: torch.device, execution: Execution | None = None
+    ):
+        super().__init__(spec, device, execution)
         self.network = network
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, device: torch.device) -> "TurboGenerator":
-        """Load a bundle's weights onto a device, after checking their hash (`trained_network`)."""
-        return cls(trained_network(bundle).to(device), bundle.spec, device)
+        """Load a bundle's weights onto a device, after checking their hash (`trained_network`), and make them fast."""
+        network = trained_network(bundle).to(device)
+        return cls(network, bundle.spec, device, prepared(network, device, ExecutionSettings.of_environment()))
 
     @property
     def innermost(self) -> nn.Module:
@@ -58,7 +65,7 @@ class TurboGenerator(OnGridGenerator):
         upright, mirrored = (self._given(*head, (columns, rows)) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
         made = np.full((ncct.shape[2], len(self.spec.maps), *ncct.shape[:2]), -1, dtype=np.float32)
         made[:, :, columns, rows] = pass_both_ways(
-            self._translated, upright, mirrored, self.device, on_progress
+            self._translated, upright, mirrored, self.execution, on_progress
         ).numpy()
         maps = dict(zip((output.name for output in self.spec.maps), to_units(made, self.spec), strict=True))
         if self.spec.probability is not None:
@@ -73,7 +80,8 @@ class TurboGenerator(OnGridGenerator):
         if self.network.config.context is None:
             return (images,)
         head, inside = (torch.from_numpy(part[where].astype(np.float32))[None, None] for part in (ncct, brain))
-        return (images, *self.network.context(head.to(self.device), inside.to(self.device)))
+        with self.execution.numerics():
+            return (images, *self.network.context(head.to(self.device), inside.to(self.device)))
 
     def _translated(self, images: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:
         return self.network(images, Context(*context) if context else None)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from perfusynth.generators.execution import full_float32
 from perfusynth.generators.turbo.base_weights import BaseSettings
 from perfusynth.generators.turbo.context import Context, ContextConfig, ContextNetwork
 
@@ -24,6 +25,11 @@ class OneStep(BaseModel):
 
     timestep: int = Field(999, ge=0)
     alpha_cumprod: float = Field(gt=0, le=1)
+
+    @property
+    def gain(self) -> float:
+        """By what the step multiplies an error of the noise."""
+        return ((1 - self.alpha_cumprod) / self.alpha_cumprod) ** 0.5
 
 
 class TurboConfig(BaseModel):
@@ -90,8 +96,7 @@ class TurboNetwork(nn.Module):
 
         ``context`` is that of the very slabs, where the network has one.
         """
-        working = self.autoencoder.encoder.conv_in.weight.dtype
-        latent, features = self._encoded(image.to(working))
+        latent, features = self._encoded(image.to(self.autoencoder.encoder.conv_in.weight.dtype))
         if context is not None:
             told = functional.interpolate(context.features, size=latent.shape[2:], mode="bilinear")
             latent = latent + self.into_latent(told).to(latent.dtype)
@@ -101,7 +106,7 @@ class TurboNetwork(nn.Module):
         # In float32 whatever the rest runs in: an error of the noise is multiplied by sqrt((1 - alpha) / alpha).
         with torch.autocast(image.device.type, enabled=False):
             latent = (latent.float() - (1 - alpha) ** 0.5 * noise.float()) / alpha**0.5
-        made = self._decoded(latent.to(working), features)
+        made = self._decoded(latent, features)
         if context is None:
             return made
         return made + functional.interpolate(context.maps, size=made.shape[2:], mode="bilinear")
@@ -111,12 +116,29 @@ class TurboNetwork(nn.Module):
         self.gradient_checkpointing = True
         self.unet.enable_gradient_checkpointing()
 
-    def work_in(self, dtype: torch.dtype) -> None:
-        """Bring the weights to a precision, but for the last convolutions and what makes or takes the context."""
-        for part in (self.autoencoder, self.unet, self.skips):
-            part.to(dtype)
-        for last in (self.unet.conv_out, self.autoencoder.decoder.conv_out):
+    def work_in(self, before: torch.dtype, behind: torch.dtype) -> None:
+        """Bring the weights before and behind the one step to a precision, in the layout that convolutions like best.
+
+        The last convolutions, and what makes or takes the context, stay as they are.
+        """
+        own: Any = self.autoencoder
+        layout: Any = {"memory_format": torch.channels_last}  # which type checkers do not know of a module
+        for part in (own.encoder, own.quant_conv, *self.unet.children()):
+            if part is not None:
+                part.to(dtype=before, **layout)
+        for part in (own.decoder, own.post_quant_conv, self.skips):
+            if part is not None:
+                part.to(dtype=behind, **layout)
+        for last in (self.unet.conv_out, own.decoder.conv_out):
             last.float()
+
+    def compile_blocks(self) -> None:
+        """Compile every block by itself: quick, and what listens to a block still hears it."""
+        own, unet = self.autoencoder, self.unet
+        for half in (own.encoder, own.decoder, unet):
+            blocks = [*getattr(half, "down_blocks", ()), half.mid_block, *getattr(half, "up_blocks", ())]
+            for block in blocks:
+                block.forward = torch.compile(block.forward)
 
     def _encoded(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The scaled latent's mode, and what went into each block: diffusers' `Encoder`, which hands out neither.
@@ -137,12 +159,12 @@ class TurboNetwork(nn.Module):
     def _decoded(self, latent: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
         """diffusers' `Decoder`, with a skipped feature added in front of each block."""
         decoder = self.autoencoder.decoder
-        made = latent / self.autoencoder.config.scaling_factor
+        made = latent.to(decoder.conv_in.weight.dtype) / self.autoencoder.config.scaling_factor
         if self.autoencoder.post_quant_conv is not None:
             made = self.autoencoder.post_quant_conv(made)
         made = self._through(decoder.mid_block, decoder.conv_in(made))
         for block, skip, feature in zip(decoder.up_blocks, self.skips, reversed(features), strict=True):
-            made = self._through(block, made + skip(feature))
+            made = self._through(block, made + skip(feature.to(made.dtype)))
         return decoder.conv_out(decoder.conv_act(decoder.conv_norm_out(made)))
 
     def _through(self, block: nn.Module, seen: torch.Tensor) -> torch.Tensor:
@@ -171,7 +193,7 @@ class _Float32Convolution(nn.Conv2d):
         return own
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(image.device.type, enabled=False):
+        with full_float32(image.device):
             return super().forward(image.float())
 
 

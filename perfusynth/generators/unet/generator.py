@@ -66,7 +66,7 @@ class UNetGenerator(OnGridGenerator):
             (shown(*head, self.spec, self.network.config)[:, :, columns, rows],)
             for head in ((ncct, brain), (ncct[::-1], brain[::-1]))
         )
-        made = pass_both_ways(self._answer, upright, mirrored, self.device, on_progress)
+        made = pass_both_ways(self._answer, upright, mirrored, self.execution, on_progress)
         slabs = made if self.network.config.spatial == "slabs" else made[0].movedim(-1, 0)
         whole = np.full((len(slabs), slabs.shape[1], *ncct.shape[:2]), -1, dtype=np.float32)
         whole[:, :, columns, rows] = slabs.numpy()
