@@ -1,11 +1,12 @@
 """What a bundle from elsewhere may consist of: known files, plain values, tensors. Nothing in it is executed.
 
 MONAI's own bundles may carry expressions (``$...``), targets (``_target_``) and scripts; one that is installed here
-names ``perfusynth.training.run`` as the only target, with plain values, or is refused.
+names the entry of our own training as its only target, with plain values, or is refused.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import read_bundle
+from perfusynth.training.bundle_settings import EVALUATED, settings_of
 
 #: Files with a fixed place.
 KNOWN_FILES: Final = frozenset(
@@ -29,10 +31,8 @@ _WEIGHTS: Final = re.compile(r"models/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.safetenso
 MAX_TEXT_BYTES: Final = 16 * 2**20
 #: Largest sum of all, bytes: SD-Turbo's UNet and autoencoder in float32 are 3.8 GB. [d]
 MAX_BUNDLE_BYTES: Final = 8 * 2**30
-#: The only target that a bundle may name.
-TRAINING_ENTRY: Final = "perfusynth.training.run"
-#: First characters of what MONAI's parser evaluates, follows or expands.
-_EVALUATED: Final = ("$", "@", "%")
+#: Deepest nesting of JSON: settings have four levels, tables two. [d]
+MAX_DEPTH: Final = 32
 
 
 def is_known(name: str) -> bool:
@@ -67,10 +67,12 @@ def check_bundle(folder: Path) -> None:
     Raises
     ------
     InputError
-        Codes ``bad_bundle``, ``executable_bundle``, ``bad_weights`` and ``weights_changed``.
+        Codes ``bad_bundle``, ``executable_bundle``, ``bad_train_json``, ``bad_weights`` and ``weights_changed``.
     """
     for path in sorted(folder.glob("configs/*.json")):
         _check_values(path.name, _read_json(path))
+    if (folder / "configs" / "train.json").exists():
+        settings_of(folder)
     bundle = read_bundle(folder)
     if not bundle.weight_files:
         raise bad_bundle("weights in models/*.safetensors", "none", "bad_weights")
@@ -102,18 +104,10 @@ def _read_json(path: Path) -> Any:
 
 
 def _check_values(name: str, content: Any) -> None:
-    if name == "train.json":
-        run = content.get("run") if isinstance(content, dict) and len(content) == 1 else None
-        if not isinstance(run, dict) or run.get("_target_") != TRAINING_ENTRY:
-            raise bad_bundle(
-                f'train.json as {{"run": {{"_target_": "{TRAINING_ENTRY}", ...plain values}}}}',
-                "another form",
-                "executable_bundle",
-            )
-        content = {key: value for key, value in run.items() if key != "_target_"}
-    for key, value in _walk(content):
-        evaluated = isinstance(value, str) and value.lstrip().startswith(_EVALUATED)
-        special = "_target_" in key or (key.startswith("_") and key.endswith("_"))
+    """Refuse what MONAI's parser would evaluate, follow or act on; the target of train.json is `settings_of`'s."""
+    for key, value in _walk(name, content):
+        evaluated = isinstance(value, str) and value.lstrip().startswith(EVALUATED)
+        special = key.startswith("_") and key.endswith("_") and not (name == "train.json" and key == "_target_")
         if evaluated or special:
             raise bad_bundle(
                 f"plain values in {name}",
@@ -122,12 +116,16 @@ def _check_values(name: str, content: Any) -> None:
             )
 
 
-def _walk(content: Any, key: str = "") -> list[tuple[str, Any]]:
-    """Each key of nested JSON with its value, without recursion: the depth is the sender's choice."""
-    found = [(key, content)]
-    for key, value in found:  # grows while it is walked
-        if isinstance(value, dict):
-            found += value.items()
-        elif isinstance(value, list):
-            found += [(key, item) for item in value]
-    return found
+def _walk(name: str, content: Any) -> Iterator[tuple[str, Any]]:
+    """Each key of nested JSON with its value, level by level: how deep it goes is the sender's choice."""
+    level = [("", content)]
+    for _ in range(MAX_DEPTH):
+        yield from level
+        level = [
+            (str(inner), item)
+            for key, value in level
+            if isinstance(value, dict | list)
+            for inner, item in (value.items() if isinstance(value, dict) else ((key, item) for item in value))
+        ]
+    if level:
+        raise bad_bundle(f"JSON of at most {MAX_DEPTH} levels", f"more in {name}", "bad_bundle")

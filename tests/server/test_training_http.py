@@ -123,6 +123,9 @@ def test_a_run_ends_in_a_candidate_that_is_served_once_it_is_promoted(admin, sit
     candidate = find_candidate(run["candidate"])
     assert candidate.path.parent == site.home / "candidates"
     assert candidate.spec.training["split"]["seeds"] == [10, 60]
+    assert not list((site.home / "training").glob("*/work/checkpoint")), "neither this run's nor the stopped one's"
+    assert not list((site.home / "training").glob("*/drawn"))
+    assert len(list((site.home / "training").glob("*/work/log.jsonl"))) == 2
     assert admin.info()["perfusynth"]["tasks"][TASK]["model"] == "tiny", "never live by itself"
 
     before = synthesis(site)

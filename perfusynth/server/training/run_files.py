@@ -5,6 +5,7 @@
 outlive both processes: a server that starts finds every run as it was left.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,12 @@ class RunFolder:
     def drawn(self) -> Path:
         """Digital patients of this run, kept while it lasts: they are drawn once and read often."""
         return self.path / "drawn"
+
+    def tidy(self) -> None:
+        """Remove what only a run that goes on needs: checkpoints, and images of patients; split and logs stay."""
+        logs = self.work / "tensorboard"
+        for folder in (self.drawn, *(path for path in self.work.glob("*") if path.is_dir() and path != logs)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def order(self) -> Order:

@@ -148,6 +148,9 @@ class TrainingRuns:
                 target(self._process.pid, number)
 
     def _new(self, task: str, parameters: TrainingParameters, user: str, studies: Path) -> RunFolder:
+        earlier = self._last.get(task)
+        if earlier is not None:
+            earlier.tidy()  # it is not the one that is resumed any more
         started = now()
         run = RunFolder(training_folder() / f"{task}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}")
         run.give(

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import secrets
-import shutil
 import signal
 import sys
 import threading
@@ -90,8 +89,7 @@ class Trainer:
         told = self._run.progress or Progress(phase="")
         self._run.tell(told.model_copy(update={"phase": "export", "time_left_s": None}))
         candidate = keep_candidate(lambda folder: export_bundle(ended.folder, folder), read_bundle(order.bundle).name)
-        for folder in (self._run.drawn, self._run.work / "checkpoint", self._run.work / "best"):
-            shutil.rmtree(folder, ignore_errors=True)  # what only a run that goes on needs
+        self._run.tidy()
         return candidate.name
 
     def _tell(self, progress: Progress) -> None:
