@@ -32,7 +32,7 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["perfusynth", "perfusynth.*"]),
     package_data={"perfusynth": ["**/*.json", "**/*.html", "py.typed"]},
-    data_files=share("apps", "models", "sample-data"),
+    data_files=share("apps", "models", "model_templates", "sample-data"),
     entry_points={"console_scripts": ["perfusynth = perfusynth.cli.main:main"]},
     # Exact versions live in constraints.txt; MONAI Label itself is installed without its optional heavy
     # dependencies (see the Makefile and docs/dependencies.md), so that it is not listed here.

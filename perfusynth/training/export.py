@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import Bundle, read_bundle
+from perfusynth.generators.turbo.base_mark import named_base
 from perfusynth.phantom.version import PHANTOM_VERSION, parameter_hash
 from perfusynth.training.checkpoints import AVERAGE, complete_folder, read_network, read_standing
 from perfusynth.training.config import TrainingConfig
@@ -77,7 +78,8 @@ def export_bundle(run: Path, target: Path, *, weights: Weights = "best", phase: 
         half, filename_pattern="model{suffix}.safetensors", max_shard_size=SHARD_SIZE
     )
     for file, names in shards.filename_to_tensors.items():
-        save_file({name: half[name].contiguous() for name in names}, fresh / "models" / file)
+        kept = {name: half[name].contiguous() for name in names}
+        save_file(kept, fresh / "models" / file, metadata=named_base(half))
     metadata_path = fresh / "configs" / "metadata.json"
     metadata = json.loads(metadata_path.read_text(encoding="utf-8"))
     sha256 = read_bundle(fresh).weights_sha256()

@@ -34,6 +34,9 @@ class TurboSettings(MapSettings):
     slabs: PhaseSettings = PhaseSettings(steps=800, heads_per_step=4, learning_rate=8e-4)
     adversarial: AdversarialSettings = AdversarialSettings()
     perceptual: PerceptualSettings | None = None
+    rerun_blocks: bool = Field(
+        False, description="run blocks again in the backward pass instead of keeping what they made: less memory"
+    )
     core_weight: float = Field(
         1.0,
         ge=0,

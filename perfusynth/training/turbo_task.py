@@ -35,6 +35,8 @@ class TurboTask:
         self.spec = spec
         self.settings = settings
         generator = untrained_network(TurboConfig.model_validate(spec.network))
+        if settings.rerun_blocks:
+            generator.checkpoint_gradients()
         self.networks: dict[str, nn.Module] = {self.exported: generator}
         self._context_config = generator.config.context
         if self._context_config is not None:

@@ -166,7 +166,7 @@ def test_the_prompt_is_the_text_encoders_answer(base):
 
 
 def test_blocks_that_run_again_give_the_same_gradients(base):
-    gradients = []
+    gradients, passes = [], []
     for save_memory in (False, True):
         torch.manual_seed(3)
         network = untrained_network(config_on(base))
@@ -174,8 +174,13 @@ def test_blocks_that_run_again_give_the_same_gradients(base):
             torch.nn.init.normal_(skip.weight, std=0.5)
         if save_memory:
             network.checkpoint_gradients()
+        ran = []
+        for block in (network.unet.down_blocks[1].resnets[0], network.autoencoder.decoder.up_blocks[0].resnets[0]):
+            block.conv1.register_forward_hook(lambda *_, ran=ran: ran.append(1))
         network(image()).square().mean().backward()
+        passes.append(len(ran))
         gradients.append({name: w.grad for name, w in network.named_parameters() if w.grad is not None})
+    assert passes == [2, 4], "two blocks, once each, then twice each"
     plain, again = gradients
     assert plain.keys() == again.keys()
     assert any(name.startswith("skips.") for name in plain)
