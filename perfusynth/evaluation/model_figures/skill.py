@@ -6,12 +6,13 @@ import numpy as np
 LEAK_ABOVE_CEILING, LEAK_DICE = 0.03, 0.70
 
 
-def skill(dice: np.ndarray, prior: np.ndarray, ceiling: np.ndarray) -> float | None:
-    """F = (model - prior) / (U - prior), of means over the same patients; None where nothing can be gained."""
-    if not len(dice):
-        return None
-    gain = float(np.mean(ceiling) - np.mean(prior))
-    return float(np.mean(dice) - np.mean(prior)) / gain if gain > 0 else None
+def skill(dice: np.ndarray, prior: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    """F = (model - prior) / (U - prior), of means over the same patients, who lie along the last axis.
+
+    NaN where nothing can be gained.
+    """
+    gain = ceiling.mean(axis=-1) - prior.mean(axis=-1)
+    return (dice.mean(axis=-1) - prior.mean(axis=-1)) / np.where(gain > 0, gain, np.nan)
 
 
 def leak_warning(dice: float | None, ceiling: float | None) -> str | None:

@@ -102,23 +102,22 @@ def _of_method(table: PatientTable, method: str) -> dict[str, Any]:
 
 def _skill(table: PatientTable, method: str) -> Estimate:
     """F of the Dice of Tmax > 6 s, on patients of whom method, prior and ceiling have one."""
-    if CEILING not in table.methods or CEILING_PRIOR not in table.methods:
+    if CEILING not in table.methods or CEILING_PRIOR not in table.methods or table.kind(method) == "ceiling":
         return estimate(skill, [], [], [])
-    by_case = {
-        name: {row["case"]: row.get("dice_6") for row in table.rows(name, has_deficit)}
-        for name in (method, CEILING_PRIOR, CEILING)
-    }
-    columns = [[found[case] for found in by_case.values()] for case in by_case[method]]
-    known = np.array([values for values in columns if None not in values], dtype=float).reshape(-1, 3)
+    rows = zip(*(table.rows(name, has_deficit) for name in (method, CEILING_PRIOR, CEILING)), strict=True)
+    dice = [[row.get("dice_6") for row in of_one] for of_one in rows]
+    known = np.array([values for values in dice if None not in values], dtype=float).reshape(-1, 3)
     return estimate(skill, *known.T)
 
 
 def _gain_over_constant(table: PatientTable, method: str, name: str) -> Estimate:
     """1 - error / error of the constant map, of means over patients."""
     own, constant = table.pairs(method, CONSTANT, lambda row: row.get(name), lambda row: True)
-    return estimate(
-        lambda one, other: 1 - float(one.mean() / other.mean()) if other.mean() > 0 else None, own, constant
-    )
+
+    def gain(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return 1 - one.mean(axis=-1) / np.where(other.mean(axis=-1) > 0, other.mean(axis=-1), np.nan)
+
+    return estimate(gain, own, constant)
 
 
 def _volumes(table: PatientTable, method: str, true: str, made: str) -> dict[str, Any]:
@@ -145,13 +144,11 @@ def _mismatch(table: PatientTable, method: str) -> dict[str, Any]:
     }
 
 
-def kappa(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Cohen's kappa of two columns of categories; None where chance alone explains everything."""
-    if not len(one):
-        return None
+def kappa(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Cohen's kappa of two columns of categories, patients along the last axis; NaN where chance explains all."""
     categories = np.union1d(one, other)
-    chance = float(sum((one == c).mean() * (other == c).mean() for c in categories))
-    return (float((one == other).mean()) - chance) / (1 - chance) if chance < 1 else None
+    chance = np.sum([(one == c).mean(axis=-1) * (other == c).mean(axis=-1) for c in categories], axis=0)
+    return ((one == other).mean(axis=-1) - chance) / np.where(chance < 1, 1 - chance, np.nan)
 
 
 def _side(table: PatientTable, method: str) -> dict[str, Estimate]:

@@ -27,6 +27,8 @@ GROUPS: dict[str, tuple[str, Callable[[Row], bool]]] = {
     "no deficit": ("#9AA5B1", no_deficit),
 }
 KINDS = {"model": "#E69F00", "baseline": "#9AA5B1", "ceiling": "#009E73"}
+#: A bar longer than this (Dice) holds its number.
+LABEL_FITS = 0.04
 #: Ends of the bins of confidence in a side: the share of the made region on its larger side.
 CONFIDENCE_BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.97, 1.0)
 
@@ -81,7 +83,9 @@ def dice_by_method(summary: Mapping[str, Any]) -> Image.Image:
         found = methods[name]["overlap"]["dice_6"]
         axes.barh(place, found["value"], color=KINDS[methods[name]["kind"]], height=0.62)
         axes.errorbar(found["value"], place, xerr=_spread(found), color=_hex(TEXT), capsize=3, linewidth=1)
-        axes.text(0.005, place, f"{found['value']:.2f}", va="center", fontsize=9, color="black", weight="bold")
+        inside = found["value"] > LABEL_FITS
+        colour = "black" if inside else _hex(TEXT)
+        axes.text(0.005, place, f"{found['value']:.2f}", va="center", fontsize=9, color=colour, weight="bold")
     axes.set_yticks(range(len(bars)), list(reversed(bars)), color=_hex(TEXT))
     for name, style in ((CEILING, "-"), (CEILING_PRIOR, "--")):
         if name in methods:
@@ -110,16 +114,15 @@ def volumes(table: PatientTable, method: str) -> Image.Image:
         differences.append(made - true)
     scatter.plot([0, top], [0, top], color=_hex(DIM), linewidth=0.8, linestyle=":")
     scatter.axhline(FALSE_POSITIVE_ML, color=_hex(DIM), linewidth=0.8, linestyle="--")
-    if differences:
+    if sum(map(len, differences)) > 1:
         _legend(scatter)
         everyone = np.concatenate(differences)
         bland.axhline(float(everyone.mean()), color=_hex(TEXT), linewidth=1.2)
         for sds in (-LIMITS_SD, LIMITS_SD):
-            limit = limit_of_agreement(everyone, sds)
-            if limit is not None:
-                bland.axhline(limit, color=_hex(TEXT), linewidth=1, linestyle="--")
-                bland.text(0.99, limit, f"{limit:+.0f} mL", color=_hex(TEXT), fontsize=8.5, ha="right", va="bottom",
-                           transform=bland.get_yaxis_transform())  # fmt: skip
+            limit = float(limit_of_agreement(sds)(everyone))
+            bland.axhline(limit, color=_hex(TEXT), linewidth=1, linestyle="--")
+            bland.annotate(f"{limit:+.0f} mL", (1, limit), (-4, 2), xycoords=bland.get_yaxis_transform(), ha="right",
+                           textcoords="offset points", color=_hex(TEXT), fontsize=8.5)  # fmt: skip
     return _picture(figure)
 
 

@@ -88,7 +88,7 @@ def _in_short(cards: Sequence[Figure], verdicts: Sequence[Verdict], warnings: Se
         for f in cards
     )
     told = "".join(
-        f'<li class="{"good" if v.good else "bad"}"><strong>{"Can" if v.good else "Cannot"}:</strong> '
+        f'<li class="{"good" if v.good else "bad"}"><strong>{"Good" if v.good else "Falls short"}:</strong> '
         f"{escape(v.text)}</li>"
         for v in sorted(verdicts, key=lambda v: not v.good)
     )

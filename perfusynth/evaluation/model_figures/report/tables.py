@@ -33,7 +33,8 @@ def number(value: float | None, digits: int, *, percent: bool = False) -> str:
     """One number, ``–`` where there is none."""
     if value is None:
         return NOTHING
-    return f"{100 * value:.0f} %" if percent else f"{value:.{digits}f}"
+    text = f"{100 * value:.0f} %" if percent else f"{value:.{digits}f}"
+    return text.removeprefix("-") if not any(digit in text for digit in "123456789") else text
 
 
 def estimated(found: Estimate | float | None, digits: int = 2, *, percent: bool = False) -> str:
