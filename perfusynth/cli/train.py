@@ -29,6 +29,7 @@ def train(
     Without --data or --phantom-seeds, on the patients that it names. Fine-tuning on a hospital's own cases:
     perfusynth train ncct_perfusion --from ncct_perfusion --data CASES -o RUN --export BUNDLE
     """
+    from perfusynth.cli.seed_range import seed_range
     from perfusynth.generators.bundles import read_bundle
     from perfusynth.generators.registry import live_bundle
     from perfusynth.training.bundle_settings import settings_of
@@ -40,11 +41,11 @@ def train(
         check_target(export)
     folder = read_bundle(bundle).path if bundle else live_bundle(task).path
     values = settings_of(folder) | {"bundle": folder, "out": out, "device": device}
+    if data is not None or phantom_seeds is not None:  # in place of the patients that train.json names
+        values = {name: value for name, value in values.items() if name not in ("data", "phantom_seeds", "split_file")}
     if data is not None:
-        values = {name: value for name, value in values.items() if name != "phantom_seeds"} | {"data": data}
+        values["data"] = data
     if phantom_seeds is not None:
-        from perfusynth.cli.seed_range import seed_range
-
         seeds = seed_range(phantom_seeds)
         values["phantom_seeds"] = (seeds.start, seeds.stop)
     if start_from is not None:

@@ -135,7 +135,7 @@ class RunState:
             return
         self.optimisers = [
             torch.optim.AdamW(
-                [weight for weight in self.weights_of(update.networks) if id(weight) in self.moving],
+                self.weights_of(update.networks),
                 phase.learning_rate,
                 betas=s.betas,
                 weight_decay=s.weight_decay,
@@ -144,9 +144,16 @@ class RunState:
         ]
 
     def weights_of(self, networks: tuple[str, ...]) -> list[nn.Parameter]:
-        """The parameters of named networks, each once."""
+        """The parameters of named networks that training moves at all, each once."""
         found = {id(weight): weight for name in networks for weight in self.task.networks[name].parameters()}
-        return list(found.values())
+        return [weight for key, weight in found.items() if key in self.moving]
+
+    def let_move(self, networks: tuple[str, ...]) -> None:
+        """Ask for gradients of named networks alone."""
+        now = {id(weight) for weight in self.weights_of(networks)}
+        for network in self.task.networks.values():
+            for weight in network.parameters():
+                weight.requires_grad_(id(weight) in now)
 
     def _average_of(self, network: nn.Module) -> AveragedModel:
         decay = self.settings.average_decay

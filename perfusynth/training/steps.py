@@ -26,6 +26,7 @@ def learning_rate(peak: float, settings: OptimiserSettings, step: int, steps: in
 def step_of(config: TrainingConfig, state: RunState, phase: Phase, processes: Processes) -> Callable[[Tensors], dict]:
     """The function that makes one step on a batch and tells its losses, gradient norms and learning rate."""
     moved = tuple(name for name in state.task.networks if any(name in update.networks for update in phase.updates))
+    state.let_move(moved)
     wrapped = {name: processes.wrapped(state.task.networks[name]) for name in moved}
 
     def step(batch: Tensors) -> dict[str, float]:
@@ -60,11 +61,8 @@ def _update(
     wrapped: dict[str, torch.nn.Module],
     batch: Tensors,
 ) -> dict[str, float]:
-    weights = [weight for weight in state.weights_of(update.networks) if id(weight) in state.moving]
-    now = {id(weight) for weight in weights}
-    for network in state.task.networks.values():
-        for weight in network.parameters():
-            weight.requires_grad_(id(weight) in now)
+    weights = state.weights_of(update.networks)
+    state.let_move(update.networks)
     for group in optimiser.param_groups:
         group["lr"] = rate
     called = dict(state.task.networks) | {name: wrapped[name] for name in update.networks}

@@ -102,13 +102,6 @@ def test_phantom_makes_the_shipped_case_again(tmp_path):
     assert "unknown_scanner" in unknown.stderr
 
 
-def test_train_tells_before_the_work_that_the_export_is_there(tmp_path):
-    ended = perfusynth("train", "ncct_perfusion", "-o", tmp_path / "run", "--steps", 1, "--export", tmp_path)
-    assert ended.returncode == 2
-    assert "[exists]" in ended.stderr
-    assert not list(tmp_path.iterdir())
-
-
 def test_evaluate_refuses_patients_that_the_model_has_seen(tmp_path):
     ended = perfusynth("evaluate", "ncct_perfusion", "--phantom-seeds", "1000000:1000002", "-o", tmp_path / "out")
     assert ended.returncode == 2
