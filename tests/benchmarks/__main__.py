@@ -14,6 +14,7 @@ from tests.benchmarks import (
     digital_patients,
     gpu,
     info_latency,
+    ladder,
     library,
     request_to_maps,
     resampling,
@@ -36,6 +37,7 @@ PARTS = (
     digital_patients,
     deconvolution,
     gpu,
+    ladder,
 )
 ROWS = tuple(part.ROW for part in PARTS)
 
@@ -78,6 +80,7 @@ def measure(plan: Plan, rows: tuple[str, ...]) -> list[Figure]:
             digital_patients.ROW: lambda: digital_patients.measure(plan),
             deconvolution.ROW: lambda: deconvolution.measure(plan),
             gpu.ROW: lambda: gpu.measure(scan, plan),
+            ladder.ROW: lambda: ladder.measure(scan, plan),
         }
         figures = []
         for row, part in parts.items():
