@@ -102,15 +102,14 @@ def _regions_of(spec: GeneratorSpec, head: Head, made: Mapping[str, np.ndarray])
     counted = head.brain & head.valid
     there = torch.from_numpy((head.volumes["tmax"] > DEFICIT_TMAX_S) & counted)
     if "tmax" in made:
-        values = made["tmax"]
-        cuts: tuple[float, ...] = (DEFICIT_TMAX_S,)
+        regions = [made["tmax"] > DEFICIT_TMAX_S]
     else:
         assert spec.probability is not None  # else nobody asked for Tmax
-        values, cuts = made[spec.probability.name], REGION_PROBABILITIES
+        regions = [made[spec.probability.name] >= cut for cut in REGION_PROBABILITIES]
     voxel_ml = spec.grid.spacing_mm**2 * spec.grid.slab_mm / 1000
     rows = []
-    for cut in cuts:
-        here = torch.from_numpy((values > cut) & counted)
+    for region in regions:
+        here = torch.from_numpy(region & counted)
         dice = float(compute_dice(here[None, None], there[None, None]))  # NaN without a region
         difference = float(here.sum() - there.sum()) * voxel_ml
         rows.append(dict(zip(REGION_FIGURES, (dice, abs(difference), difference), strict=True)))
