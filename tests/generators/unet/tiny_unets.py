@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from perfusynth.generators.bundles import read_bundle
 from perfusynth.generators.unet.generator import unet_of
 
-TEMPLATES = Path(__file__).parents[3] / "bundle_templates"
+TEMPLATES = Path(__file__).parents[3] / "model_templates"
 NAMES = ["unet_regression", "unet_regression_head", "unet_segmentation", "unet_segmentation_head"]
 NETWORKS = {
     "slabs": {"spatial": "slabs", "shrink": 1, "channels": [8, 16, 16], "norm_groups": 4},
