@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-#: Brain that counts lies at least so many voxels inside the mask, in plane: no bone, no edge of the mask [d].
-RIM_VOXELS = 3
+#: Brain that counts lies at least so many voxels inside the mask, in plane (10 mm): neither bone nor the fluid over the
+#: convexity, of which one mask takes in more than another [d].
+RIM_VOXELS = 8
 #: HU of brain tissue, without CSF, clots, calcium; noise and edges are told from it [d].
 TISSUE_HU = (15.0, 60.0)
 #: HU below which brain is CSF or old scar, and above which it is blood, calcium or metal [d].
@@ -13,7 +14,7 @@ DARK_HU, BRIGHT_HU = 15.0, 55.0
 CLIP_HU = (-20.0, 100.0)
 #: Smoothing before the sides are compared, voxels (7 mm in plane, 5 mm across) [d]; noise is what a Gaussian of so
 #: many voxels takes away [d].
-SIDES_SIGMA, FINE_SIGMA = (6, 6, 1), (2, 2, 0)
+SIDES_SIGMA, FINE_SIGMA = (6.0, 6.0, 1.0), (2.0, 2.0, 0.0)
 #: SD of a normal distribution over the median of its absolute values.
 SD_OF_MAD = 1.4826
 
@@ -50,7 +51,7 @@ def head_statistics(ncct: np.ndarray, brain: np.ndarray, spacing_mm: tuple[float
     values = np.clip(np.where(brain, ncct, 0), *CLIP_HU)
     inside = values[inner]
     tissue = inner & (values > TISSUE_HU[0]) & (values < TISSUE_HU[1])
-    fine = values - ndimage.gaussian_filter(values, FINE_SIGMA)
+    fine = values - _smoothed(values, brain, FINE_SIGMA)
     slabs = np.array([np.median(values[..., k][tissue[..., k]]) for k in range(brain.shape[2]) if tissue[..., k].any()])
     return {
         "mean_hu": float(inside.mean()),
@@ -95,11 +96,15 @@ def _sd(differences: np.ndarray) -> float:
     return float(np.median(np.abs(differences)) * SD_OF_MAD) if differences.size else 0.0
 
 
+def _smoothed(values: np.ndarray, mask: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
+    """Gaussian mean over the mask alone."""
+    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
+    mean = ndimage.gaussian_filter(np.where(mask, values, 0).astype(np.float32), sigma)
+    return mean / np.maximum(weight, 1e-3)
+
+
 def _side_difference(values: np.ndarray, inner: np.ndarray) -> float:
     """SD over the brain of the difference between a place and its mirror image, smoothed."""
-    weight = ndimage.gaussian_filter(inner.astype(np.float32), SIDES_SIGMA)
-    smooth = ndimage.gaussian_filter(np.where(inner, values, 0).astype(np.float32), SIDES_SIGMA) / np.maximum(
-        weight, 1e-3
-    )
+    smooth = _smoothed(values, inner, SIDES_SIGMA)
     both = inner & inner[::-1]
     return float((smooth - smooth[::-1])[both].std()) if both.any() else 0.0

@@ -77,7 +77,7 @@ def fit_reference(
         image=image,
         statistics={
             name: (_short(mean), _short(sd))
-            for name, mean, sd in zip(STATISTICS, plain.mean(axis=0), plain.std(axis=0), strict=True)
+            for name, mean, sd in zip(STATISTICS, plain.mean(axis=0), _spread(plain), strict=True)
         },
         scores=[_short(q) for q in np.quantile(scores, np.linspace(0, 1, QUANTILES))],
         limit=_short(np.quantile(scores, LIMIT_SHARE, method="weibull")),
@@ -95,14 +95,18 @@ def _cloud(values: np.ndarray, held_out: np.ndarray) -> Cloud:
     """Cloud of ``(patients, n)``; shrinkage on standardised numbers, so that units do not decide what is shrunk."""
     from sklearn.covariance import LedoitWolf
 
-    mean = values.mean(axis=0)
-    sd = np.maximum(values.std(axis=0), SD_FLOOR * (np.abs(mean) + SD_FLOOR))
+    mean, sd = values.mean(axis=0), _spread(values)
     precision = LedoitWolf(assume_centered=True).fit((values - mean) / sd).precision_ / np.outer(sd, sd)
     upper = [_short(number) for number in precision[np.triu_indices(len(mean))]]
     centre = [_short(number) for number in mean]
     kept = from_triangle(upper, len(mean))
     median = np.median([distance(row, np.array(centre), kept) for row in held_out])
     return Cloud(mean=centre, precision=upper, median=float(median))
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """SD of each number over ``(patients, n)``, not below its floor."""
+    return np.maximum(values.std(axis=0), SD_FLOOR * (np.abs(values.mean(axis=0)) + SD_FLOOR))
 
 
 def _short(number: float) -> float:
