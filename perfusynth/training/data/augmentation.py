@@ -54,8 +54,10 @@ class Augmentation:
         noise_sd = rng.uniform(0, s.hu_noise)
         changed = dict(head.volumes)
         for name in self._hounsfield:
-            noise = rng.standard_normal(head.brain.shape, dtype=np.float32) if noise_sd else np.float32(0)
-            changed[name] = head.volumes[name] * np.float32(gain) + np.float32(offset) + np.float32(noise_sd) * noise
+            inside = head.volumes[name][head.brain]  # no network is shown more than the brain
+            noise = rng.standard_normal(inside.shape, dtype=np.float32)
+            changed[name] = head.volumes[name].copy()
+            changed[name][head.brain] = inside * np.float32(gain) + np.float32(offset) + np.float32(noise_sd) * noise
         return Head(head.name, changed, head.brain, head.valid)
 
 

@@ -9,10 +9,12 @@ from scipy.spatial.transform import Rotation
 
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import read_bundle
+from perfusynth.shared_files import shared_folders
 from perfusynth.training.data.case_heads import read_case
 from perfusynth.training.data.kept_cases import KeptCases, keep_all
 from perfusynth.training.data.maps_to_grid import bring_to_grid
 from perfusynth.volumes.volume import Volume
+from tests.generators.tiny import SHIPPED
 from tests.training.small_cases import GRID, MIDDLE, small_bundle, write_case, write_cases
 
 #: A motion of 14 degrees and 11 mm: wrong way round, or left out, it would be seen.
@@ -44,6 +46,19 @@ def test_maps_land_within_half_a_voxel_of_where_the_ncct_shows_the_lesion(tmp_pa
     assert np.abs((place_of(dark) - ill) / STEP).max() < 0.5
     assert head.valid[head.brain].mean() > 0.9
     assert head.volumes["tmax"].max() == pytest.approx(10.5, abs=1.2)
+
+
+def test_the_shipped_patient_keeps_his_volumes_and_his_side():
+    folder = shared_folders("sample-data")[0] / "phantom-4000020"
+    told = json.loads((folder / "case.json").read_text())
+    head = read_case(folder, read_bundle(SHIPPED).spec)
+    voxel_ml = 1.2 * 1.2 * 5 / 1000
+    late = (head.volumes["tmax"] > 6) & head.brain
+    assert head.brain.sum() * voxel_ml == pytest.approx(told["volumes_ml"]["brain"], rel=0.01)
+    assert late.sum() * voxel_ml == pytest.approx(told["volumes_ml"]["tmax_over_6_s"], rel=0.05)
+    assert head.volumes["core"].sum() * voxel_ml == pytest.approx(told["volumes_ml"]["core"], rel=0.02)
+    assert told["patient"]["stroke"]["side"] == "right"
+    assert late[96:].sum() > 0.98 * late.sum()
 
 
 def test_thin_map_slices_are_averaged_not_skipped():
