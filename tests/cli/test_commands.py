@@ -11,6 +11,8 @@ import numpy as np
 
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
 from perfusynth.shared_files import shared_folders
+from tests.evaluation.model_figures.drawn_by_hand import write_by_hand
+from tests.generators.tiny import write_tiny_bundle
 
 CASE = shared_folders("sample-data")[0] / "phantom-4000020"
 
@@ -110,13 +112,23 @@ def test_evaluate_refuses_patients_that_the_model_has_seen(tmp_path):
     assert "[bad_seeds]" in ended.stderr
 
 
-def test_evaluate_writes_figures_beside_a_constant_map(tmp_path):
-    ended = perfusynth("evaluate", "ncct_perfusion", "--phantom-seeds", "3000000:3000002", "-o", tmp_path / "out")
+def test_evaluate_writes_a_report_of_models_side_by_side(tmp_path):
+    for name in ("one", "other"):
+        write_tiny_bundle(tmp_path / name)
+    seeds = range(3000000, 3000003)
+    for seed in seeds:
+        write_by_hand(tmp_path / "drawn", seed, 6)
+    ended = perfusynth(
+        "evaluate", tmp_path / "one", tmp_path / "other", "--phantom-seeds", f"{seeds.start}:{seeds.stop}",
+        "--drawn", tmp_path / "drawn", "--no-baselines", "--processes", 2, "-o", tmp_path / "out",
+    )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
+    assert "clinical default: " in ended.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert set(report["methods"]) == {"ncct_perfusion_compact", "constant normal map"}
-    assert all(figures["patients"] == 2 for figures in report["methods"].values())
-    assert len((tmp_path / "out" / "patients.csv").read_text().splitlines()) == 5
+    assert list(report["methods"]) == ["one", "other"]
+    assert report["patients"] == len(seeds)
+    assert len((tmp_path / "out" / "patients.csv").read_text().splitlines()) == 1 + 2 * len(seeds)
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_the_demo_ends_in_maps_and_reports(tmp_path):

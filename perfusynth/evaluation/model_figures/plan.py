@@ -82,7 +82,7 @@ class Plan:
         if self.data is not None:
             return case_of_folder(self.data / name)
         seed = int(name)
-        rendered = render_on_model_grid(seed) if self.drawn is None else DrawnPatients(self.drawn)(seed)
+        rendered = render_on_model_grid(seed) if self.drawn is None else _drawn(self.drawn)(seed)
         return case_of_rendered(rendered, _signs())
 
 
@@ -102,6 +102,11 @@ def plan_of(
 def identity_of(bundle: Bundle) -> str:
     """What a model is told apart by: the beginning of its weights' hash."""
     return bundle.spec.weights_sha256[:IDENTITY_DIGITS]
+
+
+@lru_cache(maxsize=1)
+def _drawn(folder: Path) -> DrawnPatients:
+    return DrawnPatients(folder)
 
 
 @lru_cache(maxsize=1)
