@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
 from perfusynth.generators.execution import Execution, ExecutionSettings
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
 from perfusynth.generators.turbo.building import trained_network
-from perfusynth.generators.turbo.context import Context, ContextNetwork
+from perfusynth.generators.turbo.context import Context
+from perfusynth.generators.turbo.glance import look, probability_of
 from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboNetwork
 from perfusynth.generators.turbo.preparation import prepared
@@ -70,7 +70,8 @@ class TurboGenerator(OnGridGenerator):
         maps = dict(zip((output.name for output in self.spec.maps), to_units(made, self.spec), strict=True))
         if self.spec.probability is not None:
             probability = np.zeros(ncct.shape, dtype=np.float32)
-            probability[columns, rows] = _both_ways(Context(*upright[1:]), Context(*mirrored[1:]), self.network.context)
+            shrink = self.network.context.config.shrink
+            probability[columns, rows] = probability_of(Context(*upright[1:]), Context(*mirrored[1:]), shrink)
             maps[self.spec.probability.name] = probability
         return maps
 
@@ -79,16 +80,8 @@ class TurboGenerator(OnGridGenerator):
         images = as_images(ncct, brain, self.spec)[:, :, *where]
         if self.network.config.context is None:
             return (images,)
-        head, inside = (torch.from_numpy(part[where].astype(np.float32))[None, None] for part in (ncct, brain))
         with self.execution.numerics():
-            return (images, *self.network.context(head.to(self.device), inside.to(self.device)))
+            return (images, *look(self.network.context, ncct, brain, where, self.device))
 
     def _translated(self, images: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:
         return self.network(images, Context(*context) if context else None)
-
-
-def _both_ways(upright: Context, mirrored: Context, network: ContextNetwork) -> np.ndarray:
-    """The mean of both answers' probabilities of hypoperfusion, float32 ``(x, y, slabs)`` at the images' resolution."""
-    probability = (upright.logits[:, :1].sigmoid() + mirrored.logits[:, :1].sigmoid().flip(2)) / 2
-    fine = functional.interpolate(probability, scale_factor=network.config.shrink, mode="bilinear")
-    return fine[:, 0].permute(1, 2, 0).cpu().numpy()
