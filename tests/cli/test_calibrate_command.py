@@ -14,8 +14,8 @@ from perfusynth.generators.domain import read_domain
 from perfusynth.perfusion.volume_intervals import read_intervals
 from tests.generators.tiny import write_tiny_bundle
 
-SEEDS = ("--phantom-seeds", "9500000:9500003", "--fit-seeds", "1500000:1500002")
-TESTED = ("--test-seeds", "7500000:7500001", "--external-seeds", "7500001:7500002")
+SEEDS = ("--phantom-seeds", "2600000:2600003", "--fit-seeds", "2400000:2400002")
+TESTED = ("--test-seeds", "2500000:2500001", "--external-seeds", "2500001:2500002")
 
 
 def calibrate(*arguments: object):
@@ -39,8 +39,8 @@ def test_the_copy_has_both_tables_and_the_model_has_none(place):
     bundle.verify()
     table, reference = read_intervals(place / "made"), read_domain(place / "made")
     assert table.weights_sha256 == reference.weights_sha256 == bundle.spec.weights_sha256
-    assert (table.patients, table.seeds, table.groups.keys()) == (3, "9500000:9500003", {"4", "6", "8", "10", "core"})
-    assert (reference.patients, reference.held_out, reference.fit_seeds) == (2, 3, "1500000:1500002")
+    assert (table.patients, table.seeds, table.groups.keys()) == (3, "2600000:2600003", {"4", "6", "8", "10", "core"})
+    assert (reference.patients, reference.held_out, reference.fit_seeds) == (2, 3, "2400000:2400002")
     assert read_intervals(place / "tiny") is None
 
 
@@ -80,12 +80,12 @@ def test_too_few_patients_are_refused_and_leave_no_bundle(place, tmp_path):
 
 
 def test_patients_serve_one_end_alone(place, tmp_path):
-    shared = calibrate(place / "tiny", *SEEDS, "--test-seeds", "9500002:9500009", "--rows", tmp_path)
+    shared = calibrate(place / "tiny", *SEEDS, "--test-seeds", "2600002:2600009", "--rows", tmp_path)
     assert shared.exception.code == "shared_patients"
     bundle = shutil.copytree(place / "tiny", tmp_path / "trained")
     path = bundle / "configs" / "metadata.json"
     metadata = json.loads(path.read_text())
-    metadata["perfusynth"]["training"] = {"settings": {"tune_seeds": [9500000, 9500100]}}
+    metadata["perfusynth"]["training"] = {"settings": {"tune_seeds": [2600000, 2600100]}}
     path.write_text(json.dumps(metadata))
     seen = calibrate(bundle, *SEEDS, "--rows", tmp_path)
     assert seen.exception.code == "seen_patients"
