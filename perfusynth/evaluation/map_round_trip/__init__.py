@@ -1,0 +1,1 @@
+"""How well true maps survive what carries them: number formats, autoencoders. The floor of every error after it."""
