@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from perfusynth.cli.seed_range import seed_range
+
 
 def evaluate(
     models: Annotated[list[str], typer.Argument(help="Tasks, names of installed models, or bundle folders.")],
@@ -24,8 +26,8 @@ def evaluate(
     Refuses patients that a model was trained or tuned on. Stopped halfway, it goes on where it was; with more models
     or patients in the same folder, only what is missing is made.
     """
+    seeds = seed_range(phantom_seeds)  # before anything slow is loaded
     from perfusynth.cli.progress_bar import progress_bar
-    from perfusynth.cli.seed_range import seed_range
     from perfusynth.evaluation.model_figures.evaluate import evaluate_cases, evaluate_seeds
     from perfusynth.evaluation.model_figures.plan import plan_of
     from perfusynth.generators.bundles import read_bundle
@@ -37,7 +39,6 @@ def evaluate(
         if data is not None:
             report = evaluate_cases(plan, out, processes=processes, on_progress=progress)
         else:
-            seeds = seed_range(phantom_seeds)
             report = evaluate_seeds(plan, seeds, out, ceiling=ceiling, processes=processes, on_progress=progress)
     for name, figures in report["methods"].items():
         dice, icc = figures["overlap"]["dice_6"]["value"], figures["volumes"]["tmax_6"]["all"]["icc"]["value"]

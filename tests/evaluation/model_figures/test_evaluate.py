@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from perfusynth.evaluation.model_figures.evaluate import ROWS_FILE, evaluate_see
 from perfusynth.evaluation.model_figures.names import CEILING, CEILING_PRIOR, CONSTANT
 from perfusynth.evaluation.model_figures.plan import Plan
 from perfusynth.evaluation.patient_rows import phantom_identity, read_rows
+from perfusynth.generators.bundles import read_bundle
 from perfusynth.perfusion.notices import NOT_VALID_FOR_PATIENTS, SYNTHETIC
+from perfusynth.perfusion.volume_intervals import INTERVALS_FILE, IntervalTable, VolumeGroup
 from tests.evaluation.model_figures.drawn_by_hand import seeds_where, write_by_hand
 from tests.generators.tiny import write_tiny_bundle
 
@@ -142,6 +145,41 @@ def test_patients_that_the_model_has_seen_are_refused(plan: Plan, tmp_path: Path
         evaluate_seeds(Plan((bundle,)), range(FIRST, FIRST + 10), tmp_path / "out")
     assert caught.value.code == "seen_patients"
     assert not (tmp_path / "out").exists()
+
+
+def _with_intervals(bundle: Path, seeds: str, weights: str) -> Path:
+    """Intervals that hold everything of Tmax > 6 s, as if calibrated on ``seeds``."""
+    group = {"above_ml": -1, "low": -100.0, "high": 100.0, "patients": 1000}
+    table = IntervalTable(
+        level=0.9, groups={"6": [VolumeGroup(**group)]}, patients=1000, seeds=seeds, phantom_version="1.0",
+        phantom_hash="0" * 64, calibrated_on="digital phantoms", weights_sha256=weights, regions={},
+    )  # fmt: skip
+    (bundle / INTERVALS_FILE).write_text(table.model_dump_json())
+    return bundle
+
+
+def test_intervals_of_a_bundle_are_tested_unless_they_are_of_other_weights(
+    plan: Plan, seeds: range, evaluated: Path, tmp_path: Path
+):
+    for name, weights in (("same", read_bundle(plan.models[0]).spec.weights_sha256), ("other", "1" * 64)):
+        bundle = _with_intervals(write_tiny_bundle(tmp_path / name / MODEL), "9000000:9001000", weights)
+        out = tmp_path / f"out {name}"
+        shutil.copytree(evaluated, out)  # its rows: nothing is measured again
+        report = evaluate_seeds(Plan((bundle,), plan.baselines, None, plan.drawn, "cpu"), seeds, out)
+        page = (out / "report.html").read_text()
+        if name == "same":
+            assert report["intervals"][MODEL]["6"]["all"]["coverage"] == 1
+            assert "calibrated 90% intervals" in page
+        else:
+            assert report["intervals"] == {}
+            assert "calibrated 90% intervals" not in page
+
+
+def test_patients_that_calibrated_the_intervals_are_refused(plan: Plan, seeds: range, tmp_path: Path):
+    bundle = _with_intervals(write_tiny_bundle(tmp_path / MODEL), f"{FIRST + 3}:{FIRST + 4}", "1" * 64)
+    with pytest.raises(InputError) as caught:
+        evaluate_seeds(Plan((bundle,)), seeds, tmp_path / "out")
+    assert caught.value.code == "seen_patients"
 
 
 def test_two_models_of_one_name_are_refused(plan: Plan, tmp_path: Path):

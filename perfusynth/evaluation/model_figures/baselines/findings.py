@@ -23,7 +23,8 @@ ARTERY_PERCENTILE, ARTERY_SMOOTHING = 97.0, 0.8
 #: Beyond these HU lie air, bone and calcification; they and what is so near (voxels in plane) to them or to the brain's
 #: edge hide an artery [d].
 VESSEL_HU, NEAR_BONE = (0.0, 75.0), 2
-#: Smoothing (SD, mm) of the difference of the sides that stands for a map [d; best of 4, 8, 12, 16 on training cases].
+#: Smoothing (SD, mm) of the difference of the sides that stands for a map [d; of 4, 8, 12, 16 the last two do best and
+#: alike on 100 training patients: Dice 0.08, 0.11, 0.12, 0.12].
 DARKNESS_SMOOTHING_MM = 12.0
 
 

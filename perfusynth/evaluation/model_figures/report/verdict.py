@@ -57,7 +57,10 @@ def cards(summary: Mapping[str, Any], model: str) -> list[Figure]:
 
 
 def verdicts(summary: Mapping[str, Any], model: str) -> list[Verdict]:
-    """What the model can and cannot do, measured by the design's bars and by the baselines."""
+    """What the model can and cannot do, measured by the design's bars and by the baselines.
+
+    Nothing is said of what too few patients tell: a figure without an interval is no verdict.
+    """
     m = summary["methods"][model]
     found = [
         _against_baselines(summary, model),
@@ -94,7 +97,7 @@ def _against_baselines(summary: Mapping[str, Any], model: str) -> Verdict | None
 
 def _skill(m: Mapping[str, Any]) -> Verdict | None:
     value = m["skill"]["value"]
-    if value is None:
+    if m["skill"]["low"] is None:
         return None
     text = f"Skill F {estimated(m['skill'])}: the share reached of what an NCCT lets know beyond the incidence map"
     return Verdict(value >= SKILL_BAR, f"{text}; the bar is {SKILL_BAR}.")
@@ -102,7 +105,7 @@ def _skill(m: Mapping[str, Any]) -> Verdict | None:
 
 def _false_alarms(m: Mapping[str, Any]) -> Verdict | None:
     share = m["false_positives"]["share"]
-    if share["value"] is None:
+    if share["low"] is None:
         return None
     good = share["value"] <= FALSE_POSITIVE_SHARE
     return Verdict(
@@ -114,7 +117,7 @@ def _false_alarms(m: Mapping[str, Any]) -> Verdict | None:
 
 def _side(m: Mapping[str, Any]) -> Verdict | None:
     share = m["side"].get("right_visible")
-    if share is None or share["value"] is None:
+    if share is None or share["low"] is None:
         return None
     text = (
         f"Names the right side in {estimated(share, percent=True)} where a sign is visible; the bar is {SIDE_BAR:.0%}."
@@ -129,7 +132,7 @@ def _volume(m: Mapping[str, Any]) -> Verdict | None:
         agreement["deficit"]["limits_low_ml"]["value"],
         agreement["deficit"]["limits_high_ml"]["value"],
     )
-    if icc is None or low is None:
+    if agreement["all"]["icc"]["low"] is None or low is None:
         return None
     word = next(word for end, word in ICC_WORDS if icc < end)
     small, large = f"{-low:.0f} mL too small", f"{high:.0f} mL too large"
@@ -144,7 +147,7 @@ def _occult(summary: Mapping[str, Any], model: str) -> Verdict | None:
     if not {"visible", "occult"} <= set(groups):
         return None
     visible, occult = (groups[name][model]["dice_6"] for name in ("visible", "occult"))
-    if visible["value"] is None or occult["value"] is None:
+    if visible["low"] is None or occult["low"] is None:
         return None
     return Verdict(
         occult["value"] >= 0.5 * visible["value"],

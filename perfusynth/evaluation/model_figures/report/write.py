@@ -162,11 +162,11 @@ def _charts(summary: Mapping[str, Any], table: PatientTable, default: str) -> di
 
 
 def _coverage(bundles: Mapping[str, Any], table: PatientTable) -> dict[str, Any]:
-    """Coverage of the intervals of every model that has them."""
+    """Coverage of the intervals of every model that has some, made for its very weights."""
     found = {}
     for name, bundle in bundles.items():
         intervals = read_intervals(bundle.path)
-        if intervals is not None:
+        if intervals is not None and intervals.weights_sha256 == bundle.spec.weights_sha256:
             found[name] = {"level": intervals.level, **coverage_figures(table.rows(name), intervals)}
     return found
 
