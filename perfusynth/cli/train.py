@@ -22,15 +22,18 @@ def train(
         list[str] | None, typer.Option("--set", help="Any setting, NAME=VALUE, for example task.learning_rate=1e-4.")
     ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle folder that names the network; default: TASK's.")] = None,
-    export: Annotated[Path | None, typer.Option(help="When finished, write the trained bundle as this folder.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the trained bundle as this folder, instead of keeping it as a candidate.")
+    ] = None,
 ) -> None:
-    """Train with the settings of the bundle's train.json.
+    """Train with the settings of the bundle's train.json; what comes out is kept as a candidate.
 
     Without --data or --phantom-seeds, on the patients that it names. Fine-tuning on a hospital's own cases:
     perfusynth train ncct_perfusion --from ncct_perfusion --data CASES -o RUN --export BUNDLE
     """
     from perfusynth.cli.seed_range import seed_range
     from perfusynth.generators.bundles import read_bundle
+    from perfusynth.generators.candidates import keep_candidate
     from perfusynth.generators.registry import live_bundle
     from perfusynth.training.bundle_settings import settings_of
     from perfusynth.training.config import config_from
@@ -65,6 +68,9 @@ def train(
     typer.echo(f"trained: {ended.folder}")
     if export:
         typer.echo(f"bundle: {export_bundle(ended.folder, export)}")
+    else:
+        kept = keep_candidate(lambda fresh: export_bundle(ended.folder, fresh), folder.name)
+        typer.echo(f"candidate: {kept.name} (`perfusynth models promote {kept.name}` makes it live)")
 
 
 def _put(values: dict[str, Any], setting: str) -> None:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from perfusynth.cli.train import train
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import read_bundle
+from perfusynth.generators.candidates import candidates
 from perfusynth.generators.loading import load_generator
 from tests.training.small_cases import small_bundle, write_cases
 
@@ -50,13 +51,18 @@ def test_fine_tuning_on_cases_of_ones_own_is_one_command(folder, tmp_path):
     assert "left out: case04: not_in_split" in ended.output
 
 
-def test_a_run_in_chunks_says_where_it_stands_and_goes_on(folder, tmp_path):
+def test_a_run_in_chunks_says_where_it_stands_and_goes_on_to_a_candidate(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PERFUSYNTH_HOME", str(tmp_path / "home"))
     arguments = ["--data", folder / "cases", "--split", folder / "split.json", "-o", tmp_path / "run"]
     stopped = run(folder, *arguments, "--minutes", "1e-6")
     assert stopped.exit_code == 0
     assert "stopped at step 1 of 6; run again to go on" in stopped.output
     ended = run(folder, *arguments)
     assert "trained:" in ended.output
+    ((name, kept),) = candidates().items()
+    assert f"perfusynth models promote {name}" in ended.output
+    assert name.startswith("tiny-")
+    kept.verify()
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [1, 2, 3, 4, 5, 6]
 

@@ -120,7 +120,8 @@ def test_a_rollback_refuses_weights_that_are_not_those_that_were_live(home, cand
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"outputs": None}, "other_contract"),
+        ({"outputs": "another unit"}, "other_contract"),
+        ({"outputs": "one less"}, "other_contract"),
         ({"inputs": None}, "other_contract"),
         ({"task": "ctp_dwi"}, None),
         ({"weights_sha256": "0" * 64}, "weights_changed"),
@@ -128,8 +129,10 @@ def test_a_rollback_refuses_weights_that_are_not_those_that_were_live(home, cand
 )
 def test_what_may_not_take_the_live_models_place(home, live, tiny, change, code):
     spec = json.loads((live.path / "configs" / "metadata.json").read_text())["perfusynth"]
-    if "outputs" in change:
+    if change.get("outputs") == "another unit":
         change = {"outputs": [spec["outputs"][0] | {"unit": "ms"}, *spec["outputs"][1:]]}
+    elif "outputs" in change:
+        change = {"outputs": spec["outputs"][:-1]}
     elif "inputs" in change:
         change = {"inputs": [spec["inputs"][0] | {"name": "cta"}]}
     other = variant(tiny, home / "candidates" / "other", 5, **change)
@@ -144,6 +147,13 @@ def test_what_may_not_take_the_live_models_place(home, live, tiny, change, code)
 def test_another_window_is_the_models_own_business(home, live, tiny):
     spec = json.loads((live.path / "configs" / "metadata.json").read_text())["perfusynth"]
     other = variant(tiny, home / "candidates" / "other", 5, inputs=[spec["inputs"][0] | {"window": [0, 80]}])
+    assert check_promotable(other).name == "first"
+
+
+def test_a_model_may_make_more_than_the_live_one(home, live, tiny):
+    outputs = json.loads((live.path / "configs" / "metadata.json").read_text())["perfusynth"]["outputs"]
+    more = {"name": "core_probability", "unit": "1", "range": [0, 1], "description": "core", "kind": "probability"}
+    other = variant(tiny, home / "candidates" / "other", 5, outputs=[*outputs, more])
     assert check_promotable(other).name == "first"
 
 
