@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from perfusynth.generators.bundles import read_bundle
-from perfusynth.generators.execution import ExecutionSettings
+from perfusynth.generators.execution import Execution, ExecutionSettings
 from perfusynth.generators.turbo import preparation
 from perfusynth.generators.turbo.building import trained_network
 from perfusynth.generators.turbo.generator import TurboGenerator
 from perfusynth.generators.turbo.network import OneStep
 from perfusynth.generators.turbo.preparation import default_precision, prepared
+from perfusynth.volumes.volume import Volume
 from tests.generators.tiny import write_tiny_bundle
 
 CPU = torch.device("cpu")
@@ -115,3 +116,29 @@ def test_compiled_blocks_answer_the_same_and_are_still_heard(network, bundle, he
     _, again = generator.observe(*head)
     assert len(view.features) > 0
     np.testing.assert_allclose(again.features, view.features)
+
+
+def test_a_head_that_memory_did_not_hold_at_once_gets_the_same_maps_and_is_told_so(network, bundle, head):
+    class Crowded(torch.nn.Module):
+        """The network on a device with room for four images."""
+
+        def __init__(self):
+            super().__init__()
+            self.config, self.context, self.unet = network.config, network.context, network.unet
+
+        def forward(self, images, *context):
+            made = network(images, *context)
+            if len(images) > 4:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+            return made
+
+    volumes, brain = head
+    affine = np.diag([1.2, 1.2, 5.0, 1.0])
+    scan = {"ncct": Volume(volumes["ncct"], affine), "brain": Volume(brain.astype(np.float32), affine)}
+    plain = TurboGenerator(network, bundle.spec, CPU).synthesize(scan)
+    crowded = TurboGenerator(Crowded(), bundle.spec, CPU, Execution(CPU, batch_slabs=64)).synthesize(scan)
+    for name, volume in plain.maps.items():
+        np.testing.assert_allclose(crowded.maps[name].array, volume.array, atol=1e-3)
+    assert plain.provenance["times_out_of_memory"] == 0
+    assert crowded.provenance["times_out_of_memory"] > 0
+    assert crowded.provenance["slabs_at_a_time"] <= 2
