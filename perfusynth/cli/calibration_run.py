@@ -177,7 +177,9 @@ class CalibrationRun:
             _write(folder / "intervals.json", {**about, "seeds": seeds, "coverage": coverage})
             for name, (_, rows) in tested.items():
                 draw_coverage(folder / f"intervals-{name}.png", rows, calibrated.table, coverage[name])
-                self.told += [_line(name, key, found["all"]) for key, found in coverage[name].items()]
+                self.told += [
+                    _line(name, key, found["all"]) for key, found in coverage[name].items() if found["all"]["n"]
+                ]
         if calibrated.reference is not None:
             self._report_domain(patients, calibrated.bundle, calibrated.reference, heads, folder)
 

@@ -30,7 +30,7 @@ def draw_coverage(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    keys = [key for key in ROW_KEYS if key in figures]
+    keys = [key for key in ROW_KEYS if key in figures and figures[key]["all"]["n"]]
     figure = Figure(figsize=(3.6 * len(keys), 6.4), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2, len(keys), height_ratios=(3, 2))
     for column, key in enumerate(keys):

@@ -44,7 +44,7 @@ def table_of_rows(
     pairs = pairs_of_rows(rows, ROW_KEYS)
     return IntervalTable(
         level=settings.level,
-        groups={key: groups_of(*volumes, settings) for key, volumes in pairs.items()},
+        groups={key: groups_of(*volumes, settings) for key, volumes in pairs.items() if len(volumes[0])},
         patients=len(rows),
         seeds=seeds,
         phantom_version=PHANTOM_VERSION,

@@ -193,3 +193,12 @@ def test_patients_without_a_core_figure_do_not_count_for_the_core():
     pairs = pairs_of_rows(some, ROW_KEYS)
     assert len(pairs["core"][0]) == 19
     assert len(pairs["6"][0]) == 20
+
+
+def test_patients_of_whom_none_has_a_core_figure_leave_it_out(tmp_path):
+    without = [row | {"made_core_ml": None} for row in rows(60, 13)]
+    table = whole_table(*simulated(500, 14))
+    figures = coverage_figures(without, table)
+    assert figures["core"]["all"] == {"n": 0}
+    draw_coverage(tmp_path / "coverage.png", without, table, figures)
+    assert "core" not in table_of_rows(without, "0:60", "ab" * 32, CalibrationSettings(patients_minimum=2)).groups
