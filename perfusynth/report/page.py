@@ -14,6 +14,20 @@ from perfusynth.report.page_style import STYLE
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 
 
+def document_head(title: str, style: str) -> str:
+    """All before a page's body: it loads nothing and runs nothing. ``title`` is escaped; ``style`` joins `STYLE`."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="referrer" content="no-referrer">
+<title>{title}</title>
+<style>{STYLE}{style}</style>
+</head>"""
+
+
 def png_bytes(picture: Image.Image) -> bytes:
     """A picture as PNG."""
     buffer = io.BytesIO()
@@ -32,16 +46,7 @@ def render_page(mosaic: Image.Image, measurements: Measurements, input_functions
     m = measurements
     heading = facts.title(m)
     name = escape(" - ".join([heading, *m.notices[:1]]))
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="referrer" content="no-referrer">
-<title>{name}</title>
-<style>{STYLE}{_print_header(m)}</style>
-</head>
+    return f"""{document_head(name, _print_header(m))}
 <body>
 {_banner(m)}
 <main>

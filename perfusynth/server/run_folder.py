@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+
+from perfusynth.server.folder_lock import try_lock
 
 
 class RunFolder:
@@ -27,7 +28,7 @@ class RunFolder:
         with _locked(parent):  # another server that starts now must not take the new folder for a dead one's
             _remove_stale(parent)
             self.path = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-            self._lock = _try_lock(self.path)
+            self._lock = try_lock(self.path / ".lock")
         self._promised = 0
         self.jobs = self._folder("jobs")
         self.sessions = self._folder("sessions")
@@ -78,20 +79,10 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _try_lock(folder: Path) -> IO[bytes] | None:
-    lock = open(folder / ".lock", "ab")  # noqa: SIM115 - held open for the life of the run
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        return None
-    return lock
-
-
 def _remove_stale(parent: Path) -> None:
     for folder in parent.glob("run-*"):
         if folder.is_dir() and not folder.is_symlink():
-            lock = _try_lock(folder)
+            lock = try_lock(folder / ".lock")
             if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.close()

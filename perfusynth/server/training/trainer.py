@@ -4,7 +4,6 @@ Started as ``python -m perfusynth.server.training.trainer FOLDER``. SIGTERM, and
 server is gone), stop it at its next step with a checkpoint.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from perfusynth.errors import Cancelled, InputError
+from perfusynth.server.folder_lock import try_lock
 from perfusynth.server.jobs.errors import incident_fields
 from perfusynth.server.training.parameters import TrainingParameters
 from perfusynth.server.training.run_files import Order, Progress, RunFolder
@@ -152,13 +152,7 @@ def shared_out(task: Mapping[str, Any], asked: TrainingParameters) -> dict[str, 
 def claim(folder: Path) -> IO[bytes] | None:
     """The right to train in this installation, for as long as the file is open; None where another run has it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = open(folder / "lock", "ab")  # noqa: SIM115 - held as long as the process lives
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        return None
-    return lock
+    return try_lock(folder / "lock")
 
 
 def _where(error: BaseException) -> str:

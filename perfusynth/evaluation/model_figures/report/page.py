@@ -11,8 +11,7 @@ from PIL import Image
 from perfusynth.evaluation.model_figures.report.tables import Table
 from perfusynth.evaluation.model_figures.report.verdict import Verdict
 from perfusynth.report.facts import Figure
-from perfusynth.report.page import POLICY, png_bytes
-from perfusynth.report.page_style import STYLE
+from perfusynth.report.page import document_head, png_bytes
 
 #: What this page has besides the reports' common style.
 OWN_STYLE = """
@@ -57,16 +56,7 @@ def render_page(
     """The page's HTML; everything given is escaped."""
     first, *others = (escape(line) for line in notices)
     banner = f"<strong>{first}</strong>{''.join(f'<span>{line}</span>' for line in others)}"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="referrer" content="no-referrer">
-<title>{escape(title)} - {first}</title>
-<style>{STYLE}{OWN_STYLE}</style>
-</head>
+    return f"""{document_head(f"{escape(title)} - {first}", OWN_STYLE)}
 <body>
 <div class="banner" role="note">{banner}</div>
 <main>
