@@ -8,14 +8,23 @@ from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
 from perfusynth.generators.devices import choose_device
-from perfusynth.generators.turbo.generator import TurboGenerator
-from perfusynth.generators.unet.generator import UNetGenerator
 
-#: The families that this version can run, and what loads a bundle of each.
-FAMILIES: dict[str, Callable[[Bundle, torch.device], Generator]] = {
-    "turbo": TurboGenerator.from_bundle,
-    "unet": UNetGenerator.from_bundle,
-}
+
+def _turbo(bundle: Bundle, device: torch.device) -> Generator:
+    from perfusynth.generators.turbo.generator import TurboGenerator
+
+    return TurboGenerator.from_bundle(bundle, device)
+
+
+def _unet(bundle: Bundle, device: torch.device) -> Generator:
+    from perfusynth.generators.unet.generator import UNetGenerator
+
+    return UNetGenerator.from_bundle(bundle, device)
+
+
+#: The families that this version can run, and what loads a bundle of each; a family's libraries take seconds to import,
+#: and a worker needs one family's.
+FAMILIES: dict[str, Callable[[Bundle, torch.device], Generator]] = {"turbo": _turbo, "unet": _unet}
 
 
 def load_generator(bundle: Bundle, *, device: str = "auto") -> Generator:

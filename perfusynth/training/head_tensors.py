@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo.images import from_units
+from perfusynth.generators.head_images import from_units
 from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.training.heads import Head
 from perfusynth.training.task import Tensors

@@ -3,6 +3,10 @@
 import torch
 from torch.nn import functional
 
+from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.training.map_settings import MapSettings
+from perfusynth.training.task import Tensors
+
 #: Voxels added to both sides of the Dice quotient: a head without deficit is not asked for one [d].
 DICE_SMOOTHING = 20.0
 
@@ -25,6 +29,15 @@ def map_errors(
     error = (absolute_weight * error + square_weight * error**2) * weight
     others = [axis for axis in range(error.ndim) if axis != 1]
     return error.sum(dim=others) / weight.sum().clamp(min=1)
+
+
+def named_map_errors(
+    made: torch.Tensor, wanted: Tensors, spec: GeneratorSpec, settings: MapSettings
+) -> dict[str, torch.Tensor]:
+    """`map_errors` by name, of ``wanted`` (``maps``, ``counts``, ``deficit``), weighted as the settings say."""
+    weight = wanted["counts"] * (1 + settings.deficit_weight * wanted["deficit"])
+    errors = map_errors(made, wanted["maps"], weight, settings.absolute_weight, settings.square_weight)
+    return {output.name: error for output, error in zip(spec.maps, errors, strict=True)}
 
 
 def region_loss(logit: torch.Tensor, share: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

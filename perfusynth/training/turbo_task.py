@@ -8,15 +8,15 @@ from torch import nn
 from torch.nn import functional
 
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.head_images import as_images
 from perfusynth.generators.turbo.building import untrained_network
 from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.generator import TurboGenerator
 from perfusynth.generators.turbo.glance import glance
-from perfusynth.generators.turbo.images import as_images
 from perfusynth.generators.turbo.network import TurboConfig
 from perfusynth.training.head_tensors import middle, stacked, wanted_of
 from perfusynth.training.heads import Head
-from perfusynth.training.map_losses import map_errors, region_loss
+from perfusynth.training.map_losses import named_map_errors, region_loss
 from perfusynth.training.task import Networks, Phase, Tensors, Update
 from perfusynth.training.turbo_losses import FeatureDistance
 from perfusynth.training.turbo_settings import TurboSettings
@@ -110,7 +110,7 @@ class TurboTask:
         return {name: tensor[:, *where] for name, tensor in tensors.items()}
 
     def _seen_whole(self, tensors: Tensors) -> Tensors:
-        return {name: tensors[name] for name in ("head", "brain") if name in tensors and "head" in tensors}
+        return {name: tensors[name] for name in ("head", "brain")} if "head" in tensors else {}
 
     def _context_losses(self, networks: Networks, batch: Tensors) -> Tensors:
         answer = networks["context"](batch["head"], batch["brain"])
@@ -167,10 +167,8 @@ class TurboTask:
         return losses | {"loss": losses["loss"] + self.settings.perceptual.weight * features, "features": features}
 
     def _map_losses(self, made: torch.Tensor, wanted: Tensors) -> Tensors:
-        settings = self.settings
-        weight = wanted["counts"] * (1 + settings.deficit_weight * wanted["deficit"])
-        errors = map_errors(made, wanted["maps"], weight, settings.absolute_weight, settings.square_weight)
-        return {"loss": errors.sum(), **dict(zip((output.name for output in self.spec.maps), errors, strict=True))}
+        errors = named_map_errors(made, wanted, self.spec, self.settings)
+        return {"loss": torch.stack(list(errors.values())).sum(), **errors}
 
     def _glance(self, network: nn.Module, head: Head, device: torch.device) -> dict[str, np.ndarray]:
         """What the context network alone makes of a head."""

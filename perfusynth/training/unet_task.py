@@ -8,11 +8,11 @@ from torch import nn
 
 from perfusynth.errors import InputError
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo.images import as_images
+from perfusynth.generators.head_images import as_images
 from perfusynth.generators.unet.generator import UNetGenerator, unet_of
 from perfusynth.training.head_tensors import middle, stacked, wanted_of
 from perfusynth.training.heads import Head
-from perfusynth.training.map_losses import map_errors, region_loss
+from perfusynth.training.map_losses import named_map_errors, region_loss
 from perfusynth.training.task import Networks, Phase, Tensors, Update
 from perfusynth.training.unet_settings import UNetSettings
 
@@ -56,10 +56,7 @@ class UNetTask:
         count = len(self.spec.maps)
         losses: Tensors = {}
         if count:
-            s = self.settings
-            weight = batch["counts"] * (1 + s.deficit_weight * batch["deficit"])
-            errors = map_errors(made[:, :count], batch["maps"], weight, s.absolute_weight, s.square_weight)
-            losses = {output.name: error for output, error in zip(self.spec.maps, errors, strict=True)}
+            losses = named_map_errors(made[:, :count], batch, self.spec, self.settings)
         loss = torch.stack(list(losses.values())).sum() if losses else made.new_zeros(())
         if self.spec.probability is not None:
             losses["region"] = region_loss(made[:, count:], batch["deficit"], batch["counts"])

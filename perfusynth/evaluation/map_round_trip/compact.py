@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from perfusynth import atomic
 from perfusynth.evaluation.map_round_trip.carriers import shrink_of
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo.images import from_units, rectangle_around
+from perfusynth.generators.head_images import from_units, rectangle_around
 from perfusynth.phantom.drawn import CaseOfSeed
 
 #: AdamW's peak learning rate, slabs in a step, slabs that are taken of each patient before the next [d].

@@ -8,7 +8,7 @@ import torch
 
 from perfusynth.evaluation.map_round_trip.carriers import Carrier
 from perfusynth.generators.bundles import GeneratorSpec
-from perfusynth.generators.turbo.images import from_units, rectangle_around, to_units
+from perfusynth.generators.head_images import from_units, rectangle_around, to_units
 from perfusynth.perfusion.regions import RegionSettings
 from perfusynth.phantom.render import RenderedCase
 

@@ -8,12 +8,12 @@ from torch import nn
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
 from perfusynth.generators.execution import Execution, ExecutionSettings
+from perfusynth.generators.head_images import as_images, rectangle_around, whole_maps
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
 from perfusynth.generators.turbo.building import trained_network
 from perfusynth.generators.turbo.context import Context
 from perfusynth.generators.turbo.glance import look, probability_of
-from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboNetwork
 from perfusynth.generators.turbo.preparation import prepared
 from perfusynth.progress import OnProgress, ignore_progress
@@ -61,17 +61,14 @@ class TurboGenerator(OnGridGenerator):
         lower end of each range. It passes as it is and mirrored (`pass_both_ways`).
         """
         ncct, brain = volumes[self.spec.inputs[0].name], np.asarray(brain) > 0
-        columns, rows = rectangle_around(brain | brain[::-1], self.network.config.divisor)
-        upright, mirrored = (self._given(*head, (columns, rows)) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
-        made = np.full((ncct.shape[2], len(self.spec.maps), *ncct.shape[:2]), -1, dtype=np.float32)
-        made[:, :, columns, rows] = pass_both_ways(
-            self._translated, upright, mirrored, self.execution, on_progress
-        ).numpy()
-        maps = dict(zip((output.name for output in self.spec.maps), to_units(made, self.spec), strict=True))
+        where = rectangle_around(brain | brain[::-1], self.network.config.divisor)
+        upright, mirrored = (self._given(*head, where) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
+        made = pass_both_ways(self._translated, upright, mirrored, self.execution, on_progress)
+        maps = whole_maps(made.numpy(), where, ncct.shape, self.spec)
         if self.spec.probability is not None:
             probability = np.zeros(ncct.shape, dtype=np.float32)
             shrink = self.network.context.config.shrink
-            probability[columns, rows] = probability_of(Context(*upright[1:]), Context(*mirrored[1:]), shrink)
+            probability[where] = probability_of(Context(*upright[1:]), Context(*mirrored[1:]), shrink)
             maps[self.spec.probability.name] = probability
         return maps
 

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from perfusynth.generators.bundles import GeneratorSpec
+from perfusynth.generators.head_images import rectangle_around, whole_maps
 from perfusynth.generators.turbo.context import Context, ContextNetwork
-from perfusynth.generators.turbo.images import rectangle_around, to_units
 
 #: The part of a head that passes, in plane.
 Rectangle = tuple[slice, slice]
@@ -22,7 +22,8 @@ def look(
 
 def probability_of(upright: Context, mirrored: Context, shrink: int) -> np.ndarray:
     """The mean of both answers' probabilities of hypoperfusion, float32 ``(x, y, slabs)`` at the images' resolution."""
-    return _fine((upright.logits[:, :1].sigmoid() + mirrored.logits[:, :1].sigmoid().flip(2)) / 2, shrink)[..., 0]
+    both = (upright.logits[:, :1].sigmoid() + mirrored.logits[:, :1].sigmoid().flip(2)) / 2
+    return np.moveaxis(_fine(both, shrink)[:, 0], 0, -1)
 
 
 @torch.inference_mode()
@@ -47,10 +48,8 @@ def glance(
     """
     where, shrink = rectangle_around(brain | brain[::-1], network.config.shrink), network.config.shrink
     upright, mirrored = (look(network, *head, where, device) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
-    maps = np.full((ncct.shape[2], len(spec.maps), *ncct.shape[:2]), -1, dtype=np.float32)
     coarse = (upright.maps.float() + mirrored.maps.float().flip(2)) / 2
-    maps[:, :, *where] = np.moveaxis(_fine(coarse, shrink), (0, 1, 2, 3), (2, 3, 0, 1))
-    made = dict(zip((output.name for output in spec.maps), to_units(maps, spec), strict=True))
+    made = whole_maps(_fine(coarse, shrink), where, ncct.shape, spec)
     if spec.probability is not None:
         made[spec.probability.name] = np.zeros(ncct.shape, dtype=np.float32)
         made[spec.probability.name][where] = probability_of(upright, mirrored, shrink)
@@ -58,6 +57,5 @@ def glance(
 
 
 def _fine(coarse: torch.Tensor, shrink: int) -> np.ndarray:
-    """``(slabs, channels, x, y)`` of the context's grid as ``(x, y, slabs, channels)`` of the images'."""
-    fine = functional.interpolate(coarse.float(), scale_factor=shrink, mode="bilinear")
-    return fine.permute(2, 3, 0, 1).cpu().numpy()
+    """``(slabs, channels, x, y)`` of the context's grid at the images' resolution."""
+    return functional.interpolate(coarse.float(), scale_factor=shrink, mode="bilinear").cpu().numpy()

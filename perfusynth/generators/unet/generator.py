@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from perfusynth.generators.bundles import Bundle, GeneratorSpec
+from perfusynth.generators.head_images import as_images, rectangle_around, whole_maps
 from perfusynth.generators.on_grid import OnGridGenerator
 from perfusynth.generators.slab_passes import pass_both_ways
-from perfusynth.generators.turbo.images import as_images, rectangle_around, to_units
 from perfusynth.generators.unet.network import UNetConfig, UNetNetwork
 from perfusynth.generators.weights import read_weights
 from perfusynth.progress import OnProgress, ignore_progress
@@ -61,19 +61,19 @@ class UNetGenerator(OnGridGenerator):
         As in the turbo family, the rectangle around the brain passes, as it is and mirrored.
         """
         ncct, brain = volumes[self.spec.inputs[0].name], np.asarray(brain) > 0
-        columns, rows = rectangle_around(brain | brain[::-1], self.network.config.divisor)
+        where = rectangle_around(brain | brain[::-1], self.network.config.divisor)
         upright, mirrored = (
-            (shown(*head, self.spec, self.network.config)[:, :, columns, rows],)
+            (shown(*head, self.spec, self.network.config)[:, :, *where],)
             for head in ((ncct, brain), (ncct[::-1], brain[::-1]))
         )
         made = pass_both_ways(self._answer, upright, mirrored, self.execution, on_progress)
         slabs = made if self.network.config.spatial == "slabs" else made[0].movedim(-1, 0)
-        whole = np.full((len(slabs), slabs.shape[1], *ncct.shape[:2]), -1, dtype=np.float32)
-        whole[:, :, columns, rows] = slabs.numpy()
         count = len(self.spec.maps)
-        maps = dict(zip((output.name for output in self.spec.maps), to_units(whole[:, :count], self.spec), strict=True))
+        maps = whole_maps(slabs[:, :count].numpy(), where, ncct.shape, self.spec)
         if self.spec.probability is not None:
-            maps[self.spec.probability.name] = np.maximum(np.moveaxis(whole[:, count], 0, -1), 0)
+            probability = np.zeros(ncct.shape, dtype=np.float32)
+            probability[where] = np.moveaxis(slabs[:, count].numpy(), 0, -1)
+            maps[self.spec.probability.name] = probability
         return maps
 
     def _answer(self, images: torch.Tensor) -> torch.Tensor:

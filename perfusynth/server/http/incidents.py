@@ -3,14 +3,13 @@
 import logging
 import secrets
 import time
-import traceback
-from pathlib import Path
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perfusynth.server.jobs.errors import incident_fields
+from perfusynth.server.places import places_of
 
 logger = logging.getLogger("perfusynth.server.requests")
 
@@ -68,7 +67,5 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 
 
 def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)]
     cause = error.__cause__ or error.__context__
-    return f"{type(error).__name__} at {' < '.join(places)}" + (f"; after {_where(cause)}" if cause else "")
+    return f"{type(error).__name__} at {' < '.join(places_of(error))}" + (f"; after {_where(cause)}" if cause else "")

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from perfusynth.server.problems import Problem, shown
+from perfusynth.server.known_values import known_values
+from perfusynth.server.problems import Problem
 from perfusynth.synthesis.options import RequestOptions
 
 #: What MONAI Label's clients send along; it says nothing about the synthesis.
@@ -29,11 +30,7 @@ def parse_options(value: Any) -> dict[str, Any]:
             raise _bad("JSON", "text that is not JSON") from None
     if not isinstance(value, dict):
         raise _bad("a JSON object", type(value).__name__)
-    given = {name: item for name, item in value.items() if name not in _IGNORED}
-    known = RequestOptions.model_fields
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise _bad(f"only {', '.join(sorted(known))}", shown(unknown[0]))
+    given = known_values(value, RequestOptions, _IGNORED, _bad)
     try:
         return RequestOptions.model_validate(given).model_dump(mode="json")
     except ValidationError as error:

@@ -10,12 +10,12 @@ import shutil
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from perfusynth.errors import Cancelled, InputError
 from perfusynth.server.jobs.protocol import WorkerSpec, decode_spec, encode, resolve
+from perfusynth.server.places import places_of
 
 #: Progress is told at most this often, in seconds: pollers ask every few hundred milliseconds.
 _PROGRESS_EVERY_S = 0.05
@@ -131,8 +131,7 @@ def _explain(error: Exception) -> dict[str, Any]:
     """
     if isinstance(error, InputError):
         return {"error": error.as_dict(), "trace": None}
-    frames = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    return {"error": None, "trace": f"{type(error).__name__} at {' < '.join(reversed(frames[-8:]))}"}
+    return {"error": None, "trace": f"{type(error).__name__} at {' < '.join(places_of(error))}"}
 
 
 def main() -> None:

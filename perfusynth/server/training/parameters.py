@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from perfusynth.server.problems import Problem, shown
+from perfusynth.server.known_values import known_values
+from perfusynth.server.problems import Problem
 
 #: What MONAI Label's clients send along; it says nothing about the training.
 _IGNORED: Final = frozenset({"client_id", "model"})
@@ -67,11 +68,7 @@ def parse_parameters(value: Any) -> TrainingParameters:
     """
     if not isinstance(value, dict):
         raise _bad("a JSON object", "something else")
-    given = {name: item for name, item in value.items() if name not in _IGNORED}
-    known = TrainingParameters.model_fields
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise _bad(f"only {', '.join(sorted(known))}", shown(unknown[0]))
+    given = known_values(value, TrainingParameters, _IGNORED, _bad)
     try:
         return TrainingParameters.model_validate(given)
     except ValidationError as error:

@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from perfusynth.errors import Cancelled, InputError
 from perfusynth.server.folder_lock import try_lock
 from perfusynth.server.jobs.errors import incident_fields
+from perfusynth.server.places import places_of
 from perfusynth.server.training.parameters import TrainingParameters
 from perfusynth.server.training.run_files import Order, Progress, RunFolder
 
@@ -156,8 +156,7 @@ def claim(folder: Path) -> IO[bytes] | None:
 
 
 def _where(error: BaseException) -> str:
-    frames = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    return json.dumps({"error": type(error).__name__, "at": list(reversed(frames[-8:]))})
+    return json.dumps({"error": type(error).__name__, "at": places_of(error)})
 
 
 def _taken() -> InputError:

@@ -6,8 +6,8 @@ import torch
 
 from perfusynth.errors import Cancelled, InputError
 from perfusynth.generators.bundles import read_bundle
+from perfusynth.generators.head_images import as_images, from_units, rectangle_around, to_units
 from perfusynth.generators.loading import load_generator
-from perfusynth.generators.turbo.images import as_images, from_units, rectangle_around, to_units
 from perfusynth.generators.turbo.network import TurboConfig, TurboNetwork
 from perfusynth.volumes.volume import Volume
 from tests.generators.tiny import NETWORK, write_tiny_bundle

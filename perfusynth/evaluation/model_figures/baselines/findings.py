@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from perfusynth.evaluation.information_ceiling import arteries, regions
 from perfusynth.evaluation.model_figures.baselines.template import on_grid, place
 from perfusynth.evaluation.model_figures.case import EvaluationCase
-from perfusynth.generators.turbo.images import SIDE_DIFFERENCE_HU, side_difference
+from perfusynth.generators.head_images import SIDE_DIFFERENCE_HU, side_difference
 from perfusynth.phantom.arteries.tree import nominal_tree
 from perfusynth.phantom.lattice import BRAIN
 

@@ -1,4 +1,4 @@
-"""What the network is shown of a head on the model grid, and its answers in units."""
+"""What a network is shown of a head on the model grid, and its answers in units: alike in all families."""
 
 import numpy as np
 import torch
@@ -93,6 +93,29 @@ def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
     low, high = (np.array([o.range[k] for o in spec.maps], dtype=np.float32)[:, None, None, None] for k in (0, 1))
     values = (np.moveaxis(made, 0, -1) + 1) / 2 * (high - low) + low
     return np.clip(values, low, high).astype(np.float32)
+
+
+def whole_maps(
+    made: np.ndarray, where: tuple[slice, slice], shape: tuple[int, ...], spec: GeneratorSpec
+) -> dict[str, np.ndarray]:
+    """The network's answer to a rectangle as maps of the whole model grid.
+
+    Parameters
+    ----------
+    made
+        ``(slabs, maps, x, y)`` in [-1, 1], of the rectangle.
+    where
+        The rectangle, see `rectangle_around`.
+    shape
+        ``(x, y, slabs)`` of the grid.
+
+    Returns
+    -------
+    float32 arrays ``(x, y, slabs)`` in units by name; outside the rectangle the lower end of each range.
+    """
+    whole = np.full((shape[2], len(spec.maps), *shape[:2]), -1, dtype=np.float32)
+    whole[:, :, *where] = made
+    return dict(zip((output.name for output in spec.maps), to_units(whole, spec), strict=True))
 
 
 def from_units(maps: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
