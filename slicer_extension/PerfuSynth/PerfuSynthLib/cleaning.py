@@ -7,7 +7,6 @@ the voxel and its four neighbours within the slice, so that no gap of 5 mm is br
 from __future__ import annotations
 
 import itertools
-from typing import Tuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,10 +14,10 @@ import SimpleITK as sitk
 from .constants import BALL_TOLERANCE
 
 #: A crop of a 3-D array.
-Box = Tuple[slice, slice, slice]
+Box = tuple[slice, slice, slice]
 
 
-def ball(spacing: Tuple[float, float, float], radius_voxels: float) -> np.ndarray:
+def ball(spacing: tuple[float, float, float], radius_voxels: float) -> np.ndarray:
     """Offsets ``(n, 3)`` of the voxels in a ball of ``radius_voxels`` times the finest spacing (mm), the centre first.
 
     Parameters
@@ -40,7 +39,7 @@ def ball(spacing: Tuple[float, float, float], radius_voxels: float) -> np.ndarra
 def clean(
     raw: np.ndarray,
     within: np.ndarray,
-    spacing: Tuple[float, float, float],
+    spacing: tuple[float, float, float],
     ball_voxels: float,
     minimum_voxels: float,
 ) -> np.ndarray:
@@ -86,7 +85,7 @@ def bounding_box(mask: np.ndarray) -> Box:
     return _from_first_to_last(x), _from_first_to_last(y), _from_first_to_last(z)
 
 
-def fill_box(mask: np.ndarray, box: Box, shape: Tuple[int, ...]) -> np.ndarray:
+def fill_box(mask: np.ndarray, box: Box, shape: tuple[int, ...]) -> np.ndarray:
     """The bool array of ``shape`` that holds ``mask`` in ``box`` and False elsewhere."""
     whole = np.zeros(shape, dtype=bool)
     whole[box] = mask
@@ -113,7 +112,7 @@ def _erode(mask: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return result
 
 
-def _shift(offset: np.ndarray, shape: Tuple[int, ...]) -> Tuple[Box, Box]:
+def _shift(offset: np.ndarray, shape: tuple[int, ...]) -> tuple[Box, Box]:
     """Slices of the target and of the source of a shift by ``offset`` voxels."""
     target = tuple(slice(max(0, int(offset[i])), shape[i] + min(0, int(offset[i]))) for i in range(3))
     source = tuple(slice(max(0, -int(offset[i])), shape[i] + min(0, -int(offset[i]))) for i in range(3))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Mapping, NamedTuple, Tuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 #: Names that `colour_table` knows, the first the default.
-TABLE_NAMES: Tuple[str, ...] = ("asist", "viridis", "grey")
+TABLE_NAMES: tuple[str, ...] = ("asist", "viridis", "grey")
 
 #: Position (0 to 1) and RGB of the rainbow's corners. ASIST-like: the order of hues that ASIST-Japan proposes as
 #: common to the vendors' perfusion tables (https://asist.umin.jp/assignment-detail03-e.htm), not its published values.
@@ -38,7 +39,7 @@ _VIRIDIS = (
 
 #: Upper ends of the Tmax display, s: 16 s is the window (W 16, L 8) of the multi-vendor phantom comparison (Kudo et
 #: al., Radiology 2013) and what the generators put out; 12 s keeps the 6 s threshold mid-scale.
-TMAX_DISPLAY_MAXIMA_S: Tuple[float, ...] = (16.0, 12.0)
+TMAX_DISPLAY_MAXIMA_S: tuple[float, ...] = (16.0, 12.0)
 
 
 class MapDisplay(NamedTuple):
@@ -49,10 +50,10 @@ class MapDisplay(NamedTuple):
     low: float
     high: float
     table: str = "asist"
-    marks: Tuple[float, ...] = ()
+    marks: tuple[float, ...] = ()
 
     @property
-    def window_level(self) -> Tuple[float, float]:
+    def window_level(self) -> tuple[float, float]:
         """Window and level, in the map's unit."""
         return self.high - self.low, (self.high + self.low) / 2
 

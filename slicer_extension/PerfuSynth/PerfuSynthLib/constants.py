@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 #: Tmax thresholds that are always measured, s: a region is Tmax strictly above (RAPID's report; DEFUSE 3).
-TMAX_THRESHOLDS_S: Tuple[float, ...] = (4.0, 6.0, 8.0, 10.0)
+TMAX_THRESHOLDS_S: tuple[float, ...] = (4.0, 6.0, 8.0, 10.0)
 #: The threshold that stands for hypoperfusion, s (Olivot et al., Stroke 2009; DEFUSE 3).
 HYPOPERFUSION_S = 6.0
 #: Numerator of the hypoperfusion intensity ratio, s (Olivot et al., Stroke 2014).
@@ -14,13 +12,13 @@ SEVERE_S = 10.0
 #: Core where CBF is strictly below this fraction of normal tissue's (Campbell et al., Stroke 2011; DEFUSE 3).
 CORE_FRACTION = 0.30
 #: Fractions that the literature uses.
-CORE_FRACTIONS: Tuple[float, ...] = (0.20, 0.30, 0.34, 0.38)
+CORE_FRACTIONS: tuple[float, ...] = (0.20, 0.30, 0.34, 0.38)
 #: What normal tissue's CBF is taken from: tissue of a short Tmax, or the hemisphere opposite to the deficit.
 NORMAL_TISSUE, CONTRALATERAL = "normal_tissue", "contralateral"
 #: Tissue with a shorter Tmax is normal, s (Olivot et al., Stroke 2009).
 NORMAL_TMAX_S = 4.0
 #: CBF of normal tissue is clipped to these percentiles before its median, %: vessels and holes.
-CLIP_PERCENTILES: Tuple[float, float] = (1.0, 99.0)
+CLIP_PERCENTILES: tuple[float, float] = (1.0, 99.0)
 #: With less normal tissue than this there is no core, mL. [d]
 NORMAL_TISSUE_MINIMUM_ML = 10.0
 
@@ -35,5 +33,5 @@ MINIMUM_ML, CORE_MINIMUM_ML = 3.0, 1.0
 SIDE_SHARE = 0.8
 
 #: How an NCCT is shown, HU: window, level for stroke, and for the brain.
-STROKE_WINDOW: Tuple[float, float] = (40.0, 40.0)
-BRAIN_WINDOW: Tuple[float, float] = (80.0, 40.0)
+STROKE_WINDOW: tuple[float, float] = (40.0, 40.0)
+BRAIN_WINDOW: tuple[float, float] = (80.0, 40.0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Mapping, Optional
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Laterality:
     side: str
     right_ml: float
     left_ml: float
-    right_share: Optional[float]
+    right_share: float | None
 
 
 def laterality(right_ml: float, left_ml: float, side_share: float) -> Laterality:
@@ -69,15 +69,15 @@ class Measurements:
     threshold_s: float
     region_ml: float
     volumes_ml: Mapping[float, float]
-    core_ml: Optional[float]
-    normal_cbf: Optional[float]
-    core_cbf: Optional[float]
-    hir: Optional[float]
-    laterality: Optional[Laterality]
+    core_ml: float | None
+    normal_cbf: float | None
+    core_cbf: float | None
+    hir: float | None
+    laterality: Laterality | None
     brain_ml: float
     settings: RegionSettings
-    region: Optional[np.ndarray] = field(default=None, repr=False)
-    core: Optional[np.ndarray] = field(default=None, repr=False)
+    region: np.ndarray | None = field(default=None, repr=False)
+    core: np.ndarray | None = field(default=None, repr=False)
     outside_brain_ml: float = 0.0
 
     @property
@@ -86,12 +86,12 @@ class Measurements:
         return self.region_ml if self.kind == EDITED else self.volumes_ml[self.settings.hypoperfusion_s]
 
     @property
-    def mismatch_ml(self) -> Optional[float]:
+    def mismatch_ml(self) -> float | None:
         """Hypoperfusion - core, mL."""
         return None if self.core_ml is None else self.hypoperfusion_ml - self.core_ml
 
     @property
-    def mismatch_ratio(self) -> Optional[float]:
+    def mismatch_ratio(self) -> float | None:
         """Hypoperfusion / core; ``None`` where the core is 0 or not measured."""
         return self.hypoperfusion_ml / self.core_ml if self.core_ml else None
 

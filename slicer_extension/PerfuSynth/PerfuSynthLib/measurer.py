@@ -5,7 +5,7 @@ The server's own code is perfusynth.perfusion.regions; tests hold the two equal 
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Optional, Tuple
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,8 +63,8 @@ class Measurer:
         tmax: GridVolume,
         cbf: GridVolume,
         brain: GridVolume,
-        midplane: Optional[Midplane],
-        normal_cbf: Optional[float],
+        midplane: Midplane | None,
+        normal_cbf: float | None,
         settings: RegionSettings,
     ):
         if not tmax.array.shape == cbf.array.shape == brain.array.shape:
@@ -72,7 +72,7 @@ class Measurer:
         if midplane is None and normal_cbf is None and settings.core_reference == CONTRALATERAL:
             raise ValueError("expected a midplane: the core's reference is the contralateral hemisphere")
         self.settings = settings
-        self.shape: Tuple[int, ...] = tmax.array.shape
+        self.shape: tuple[int, ...] = tmax.array.shape
         self._spacing, self._voxel_ml = tmax.spacing, tmax.voxel_ml
         mask = brain.array != 0
         self._box = bounding_box(mask)
@@ -85,7 +85,7 @@ class Measurer:
             self._right = midplane.right_of(self.shape, np.asarray(tmax.affine, float))[self._box]
             self._right_row = self._right[self._inside]
         self._given_normal_cbf = normal_cbf
-        self._cleaned: Dict[float, np.ndarray] = {}
+        self._cleaned: dict[float, np.ndarray] = {}
         self._raw_volumes = {threshold: self._raw_ml(threshold) for threshold in settings.tmax_thresholds_s}
         hypoperfused = self._tmax_row > settings.hypoperfusion_s
         self._raw_side = None
@@ -148,7 +148,7 @@ class Measurer:
         self,
         region: np.ndarray,
         threshold_s: float,
-        core: Optional[np.ndarray] = None,
+        core: np.ndarray | None = None,
         cancelled: Callable[[], bool] = _never,
     ) -> Measurements:
         """Numbers of a region that a reader drew, which is taken as it is.
@@ -204,11 +204,11 @@ class Measurer:
         threshold_s: float,
         *,
         region: np.ndarray,
-        volumes_ml: Dict[float, float],
-        core: Optional[np.ndarray],
-        core_ml: Optional[float],
-        normal_cbf: Optional[float],
-        side: Optional[Laterality],
+        volumes_ml: dict[float, float],
+        core: np.ndarray | None,
+        core_ml: float | None,
+        normal_cbf: float | None,
+        side: Laterality | None,
     ) -> Measurements:
         """The numbers of a threshold; ``region`` and ``core`` in the brain's box."""
         hypoperfusion_ml = volumes_ml[self.settings.hypoperfusion_s]
@@ -248,9 +248,7 @@ class Measurer:
             self._cleaned[threshold_s] = mask
         return mask
 
-    def _core(
-        self, within: np.ndarray, normal_cbf: Optional[float], cancelled: Callable[[], bool]
-    ) -> Optional[np.ndarray]:
+    def _core(self, within: np.ndarray, normal_cbf: float | None, cancelled: Callable[[], bool]) -> np.ndarray | None:
         if cancelled():
             raise MeasuringCancelled
         if normal_cbf is None:
@@ -259,7 +257,7 @@ class Measurer:
         smallest = self.settings.core_minimum_ml / self._voxel_ml
         return clean(raw, within, self._spacing, self.settings.ball_voxels, smallest)
 
-    def _side(self, mask: np.ndarray) -> Optional[Laterality]:
+    def _side(self, mask: np.ndarray) -> Laterality | None:
         if self._right is None:
             return None
         on_right = np.count_nonzero(mask & self._right)
@@ -268,7 +266,7 @@ class Measurer:
     def _side_of(self, right_voxels: int, left_voxels: int) -> Laterality:
         return laterality(right_voxels * self._voxel_ml, left_voxels * self._voxel_ml, self.settings.side_share)
 
-    def _normal_cbf(self, side: Optional[Laterality]) -> Optional[float]:
+    def _normal_cbf(self, side: Laterality | None) -> float | None:
         """Median CBF of the reference tissue; ``None`` where there is too little of it.
 
         Clipping at two percentiles around the median cannot move the median, so that none is computed.
@@ -290,8 +288,8 @@ def measure(
     tmax: GridVolume,
     cbf: GridVolume,
     brain: GridVolume,
-    midplane: Optional[Midplane],
-    normal_cbf: Optional[float],
+    midplane: Midplane | None,
+    normal_cbf: float | None,
     threshold_s: float,
     settings: RegionSettings,
     cancelled: Callable[[], bool] = _never,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Midplane(NamedTuple):
     point: np.ndarray
     normal: np.ndarray
 
-    def right_of(self, shape: Tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
+    def right_of(self, shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
         """Bool array of ``shape``: voxels whose centre lies on the patient's right."""
         coefficients = affine[:3, :3].T @ self.normal
         offset = float((affine[:3, 3] - self.point) @ self.normal)

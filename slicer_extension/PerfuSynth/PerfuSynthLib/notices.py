@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 #: On everything that a generator made.
 SYNTHETIC = "SYNTHETIC - research use only"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Tuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from . import constants
 
@@ -28,13 +29,13 @@ class RegionSettings(NamedTuple):
         Share of the hypoperfusion that names a side.
     """
 
-    tmax_thresholds_s: Tuple[float, ...] = constants.TMAX_THRESHOLDS_S
+    tmax_thresholds_s: tuple[float, ...] = constants.TMAX_THRESHOLDS_S
     hypoperfusion_s: float = constants.HYPOPERFUSION_S
     severe_s: float = constants.SEVERE_S
     core_fraction: float = constants.CORE_FRACTION
     core_reference: str = constants.NORMAL_TISSUE
     normal_tmax_s: float = constants.NORMAL_TMAX_S
-    clip_percentiles: Tuple[float, float] = constants.CLIP_PERCENTILES
+    clip_percentiles: tuple[float, float] = constants.CLIP_PERCENTILES
     ball_voxels: float = constants.BALL_VOXELS
     minimum_ml: float = constants.MINIMUM_ML
     core_minimum_ml: float = constants.CORE_MINIMUM_ML
