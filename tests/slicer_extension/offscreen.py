@@ -126,9 +126,7 @@ class Desktop:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
         self._segmentations = slicer.vtkSlicerSegmentationsModuleLogic()
         self._segmentations.SetMRMLScene(self.scene)
-        slicer.modules = types.SimpleNamespace(
-            segmentations=types.SimpleNamespace(logic=lambda: self._segmentations)
-        )
+        slicer.modules = types.SimpleNamespace(segmentations=types.SimpleNamespace(logic=lambda: self._segmentations))
         self._layouts = slicer.vtkMRMLLayoutLogic()
         self._layouts.SetMRMLScene(self.scene)
         self._links = slicer.vtkMRMLSliceLinkLogic()
@@ -148,7 +146,9 @@ class Desktop:
         for node in shown:
             if node.IsA("vtkMRMLSliceNode") and node.GetLayoutName() not in self._views:
                 self._views[node.GetLayoutName()] = View(self, node, self.size)
-        return {node.GetLayoutName(): self._views[node.GetLayoutName()] for node in shown if node.IsA("vtkMRMLSliceNode")}
+        return {
+            node.GetLayoutName(): self._views[node.GetLayoutName()] for node in shown if node.IsA("vtkMRMLSliceNode")
+        }
 
     def renderer(self, view_name: str) -> Any:
         """The renderer of a view, or None where the layout does not show it: what `Reading` asks for."""

@@ -1,0 +1,169 @@
+"""Views to read a result in: NCCT, Tmax, CBF and overlay side by side, or a mosaic of slices; what each view shows."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from .node_geometry import matrix_of
+
+#: Numbers of the layouts in the scene; Slicer leaves those from 500 on to extensions.
+FOUR_VIEWS, MOSAIC = 6301, 6302
+#: Names of the slice views.
+NCCT_VIEW, TMAX_VIEW, CBF_VIEW, OVERLAY_VIEW = (f"PerfuSynth{name}" for name in ("NCCT", "Tmax", "CBF", "Overlay"))
+READING_VIEWS: Tuple[str, ...] = (NCCT_VIEW, TMAX_VIEW, CBF_VIEW, OVERLAY_VIEW)
+#: Mosaic: rows and columns of views.
+MOSAIC_ROWS, MOSAIC_COLUMNS = 3, 4
+MOSAIC_VIEWS: Tuple[str, ...] = tuple(f"PerfuSynthMosaic{i + 1}" for i in range(MOSAIC_ROWS * MOSAIC_COLUMNS))
+ALL_VIEWS: Tuple[str, ...] = READING_VIEWS + MOSAIC_VIEWS
+#: What the views' bars are labelled with, and their colours.
+_LABELS = {NCCT_VIEW: "CT", TMAX_VIEW: "Tmax", CBF_VIEW: "CBF", OVERLAY_VIEW: "CT+Tmax"}
+_COLOUR = "#3C6E8F"
+#: Views in one group scroll, zoom and pan together; the group of Slicer's own views is 0.
+_READING_GROUP, _MOSAIC_GROUP = 63, 64
+#: Room around the brain for the skull, mm. [d]
+_MARGIN_MM = 18.0
+
+
+class Content(NamedTuple):
+    """Node ids of what a view shows, one over the other; ``opacity`` is the foreground's, 0 to 1."""
+
+    background: str
+    foreground: Optional[str] = None
+    opacity: float = 0.0
+
+
+def add_layouts(layout: Any) -> None:
+    """Make both layouts known to the scene's layout node."""
+    rows = [READING_VIEWS[:2], READING_VIEWS[2:]]
+    tiles = [MOSAIC_VIEWS[row * MOSAIC_COLUMNS : (row + 1) * MOSAIC_COLUMNS] for row in range(MOSAIC_ROWS)]
+    for number, grid in ((FOUR_VIEWS, rows), (MOSAIC, tiles)):
+        if layout.IsLayoutDescription(number):
+            layout.SetLayoutDescription(number, _grid_xml(grid))
+        else:
+            layout.AddLayoutDescription(number, _grid_xml(grid))
+
+
+def slice_node(scene: Any, view: str) -> Any:
+    """The view's slice node; None before its layout was shown once."""
+    return _named(scene, "vtkMRMLSliceNode", view)
+
+
+def fill_view(scene: Any, view: str, content: Content) -> None:
+    """Show volumes in a view; nothing happens where the view does not exist (yet)."""
+    composite = _named(scene, "vtkMRMLSliceCompositeNode", view)
+    if composite is None:
+        return
+    composite.SetBackgroundVolumeID(content.background)
+    composite.SetForegroundVolumeID(content.foreground)
+    composite.SetLabelVolumeID(None)
+    composite.SetForegroundOpacity(content.opacity)
+    in_mosaic = view in MOSAIC_VIEWS
+    composite.SetLinkedControl(not in_mosaic)
+    composite.SetHotLinkedControl(not in_mosaic)
+
+
+def set_opacity(scene: Any, view: str, opacity: float) -> None:
+    """Opacity of a view's foreground, 0 to 1."""
+    composite = _named(scene, "vtkMRMLSliceCompositeNode", view)
+    if composite is not None:
+        composite.SetForegroundOpacity(opacity)
+
+
+def place_view(node: Any, axes: np.ndarray, box: np.ndarray, height: Optional[float] = None) -> None:
+    """Turn a slice view to the scan's own axial planes and let the brain fill it.
+
+    Parameters
+    ----------
+    node
+        Slice node.
+    axes
+        3x3 of `axial_axes`.
+    box
+        Shape (2, 3): lowest and highest place of the brain along those axes, mm.
+    height
+        Place along the third axis that is shown, mm; the middle of the box by default.
+    """
+    centre = box.mean(axis=0)
+    if height is not None:
+        centre[2] = height
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes
+    matrix[:3, 3] = axes @ centre
+    width, high, _ = node.GetDimensions()
+    size = box[1] - box[0] + 2 * _MARGIN_MM
+    pixel = max(size[0] / max(width, 1), size[1] / max(high, 1))
+    was_modifying = node.StartModify()
+    node.GetSliceToRAS().DeepCopy(matrix_of(matrix))
+    node.SetFieldOfView(pixel * width, pixel * high, node.GetFieldOfView()[2])
+    node.SetXYZOrigin(0, 0, 0)
+    node.UpdateMatrices()
+    node.EndModify(was_modifying)
+
+
+def axial_axes(affine: np.ndarray) -> np.ndarray:
+    """Axes of an axial view in the planes of a scan, as columns of a 3x3 in RAS: screen right, screen up, next slice.
+
+    They are the grid's axes nearest to the patient's left, anterior and superior: the patient's left is on the
+    screen's right, however the scan was stored.
+    """
+    grid = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    slices = int(np.abs(grid[2]).argmax())
+    others = [axis for axis in range(3) if axis != slices]
+    across = max(others, key=lambda axis: abs(grid[0, axis]))
+    along = next(axis for axis in others if axis != across)
+    chosen = grid[:, [across, along, slices]]
+    return chosen * np.sign([-chosen[0, 0], chosen[1, 1], chosen[2, 2]])
+
+
+def box_along(axes: np.ndarray, affine: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Lowest and highest place of a mask along axes, shape (2, 3), mm; of the whole grid where the mask is empty."""
+    corners = []
+    for axis in range(3):
+        filled = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        corners.append((filled[0], filled[-1]) if len(filled) else (0, inside.shape[axis] - 1))
+    index = np.array(np.meshgrid(*corners, indexing="ij")).reshape(3, -1)
+    places = axes.T @ (affine[:3, :3] @ index + affine[:3, 3:])
+    return np.stack([places.min(axis=1), places.max(axis=1)])
+
+
+def mosaic_heights(box: np.ndarray, views: int = len(MOSAIC_VIEWS)) -> Sequence[float]:
+    """Places of the mosaic's slices along the third axis, top of the head first, mm."""
+    share = (np.arange(views) + 0.5) / views
+    return list(box[1, 2] - share * (box[1, 2] - box[0, 2]))
+
+
+def link(scene: Any) -> None:
+    """Put the views in their groups: the reading views move together, the mosaic's stay where they are."""
+    for view in ALL_VIEWS:
+        node = slice_node(scene, view)
+        if node is not None:
+            node.SetViewGroup(_MOSAIC_GROUP if view in MOSAIC_VIEWS else _READING_GROUP)
+
+
+def _grid_xml(rows: Sequence[Sequence[str]]) -> str:
+    return _split("vertical", [_split("horizontal", [_view_xml(name) for name in row]) for row in rows])
+
+
+def _split(kind: str, items: Sequence[str]) -> str:
+    return f'<layout type="{kind}" split="true">' + "".join(f"<item>{item}</item>" for item in items) + "</layout>"
+
+
+def _view_xml(name: str) -> str:
+    properties: Dict[str, str] = {
+        "orientation": "Axial",
+        "viewlabel": _LABELS.get(name) or name.replace("PerfuSynthMosaic", ""),
+        "viewcolor": _COLOUR,
+        "viewgroup": str(_MOSAIC_GROUP if name in MOSAIC_VIEWS else _READING_GROUP),
+    }
+    inner = "".join(f'<property name="{key}" action="default">{value}</property>' for key, value in properties.items())
+    return f'<view class="vtkMRMLSliceNode" singletontag="{name}">{inner}</view>'
+
+
+def _named(scene: Any, kind: str, view: str) -> Any:
+    for index in range(scene.GetNumberOfNodesByClass(kind)):
+        node = scene.GetNthNodeByClass(index, kind)
+        if node.GetLayoutName() == view:
+            return node
+    return None

@@ -1,0 +1,94 @@
+"""What stands in every view's pixels: the banner, the patient's sides, the model; bars of the maps' colours."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+import slicer
+import vtk
+
+#: Sizes of the text, pixels: small enough for a mosaic's tile, large enough to be read from a metre.
+_SMALLEST, _LARGEST = 7, 15
+#: Colour of all text: on CT and on maps alike nothing else has it. [d]
+TEXT_COLOUR = (1.0, 0.92, 0.35)
+#: Letters of the ways into a patient along R, A, S.
+_LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
+#: Positions of vtkCornerAnnotation.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 5, 4, 7, 6
+#: A colour bar's place and size, shares of the view.
+_BAR_SIZE, _BAR_PLACE = (0.11, 0.5), (0.93, 0.5)
+#: Numbers beside a colour bar.
+_BAR_NUMBERS = 5
+
+
+class ViewAnnotation:
+    """Text over a slice view, kept right when the view turns.
+
+    Parameters
+    ----------
+    renderer
+        The view's renderer.
+    node
+        The view's slice node.
+    banner
+        Lines on top: those that every screen must bear.
+    foot
+        Lines at the bottom: what the view shows, and who made it.
+    """
+
+    def __init__(self, renderer: Any, node: Any, banner: Sequence[str], foot: Sequence[str]):
+        self._renderer = renderer
+        self._node = node
+        self.actor = vtk.vtkCornerAnnotation()
+        self.actor.SetMinimumFontSize(_SMALLEST)
+        self.actor.SetMaximumFontSize(_LARGEST)
+        self.actor.GetTextProperty().SetColor(*TEXT_COLOUR)
+        self.actor.GetTextProperty().SetBold(1)
+        self.actor.GetTextProperty().SetShadow(1)
+        self.actor.SetText(_TOP, "\n".join(banner))
+        self.actor.SetText(_BOTTOM, "\n".join(foot))
+        self._name_sides()
+        renderer.AddViewProp(self.actor)
+        self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._name_sides())
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Letters at the left and at the right of the screen."""
+        return self.actor.GetText(_LEFT), self.actor.GetText(_RIGHT)
+
+    def remove(self) -> None:
+        """Take the text away."""
+        self._node.RemoveObserver(self._observer)
+        self._renderer.RemoveViewProp(self.actor)
+
+    def _name_sides(self) -> None:
+        matrix = self._node.GetSliceToRAS()
+        to_the_right = np.array([matrix.GetElement(row, 0) for row in range(3)])
+        self.actor.SetText(_LEFT, letter_of(-to_the_right))
+        self.actor.SetText(_RIGHT, letter_of(to_the_right))
+
+
+def letter_of(direction: np.ndarray) -> str:
+    """The letter of the patient's side that a direction (RAS) points to most."""
+    axis = int(np.abs(direction).argmax())
+    return _LETTERS[axis][0 if direction[axis] > 0 else 1]
+
+
+def add_colour_bar(node: Any, title: str, views: Sequence[Any]) -> Any:
+    """A bar of a map's colours with numbers, in the given views (slice nodes) where they show the map.
+
+    It is a node of the scene: it is saved with it and follows the map's window.
+    """
+    bar = slicer.vtkMRMLColorLegendDisplayNode()
+    node.GetScene().AddNode(bar)
+    bar.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
+    bar.SetTitleText(title)
+    bar.SetNumberOfLabels(_BAR_NUMBERS)
+    bar.SetLabelFormat("%.0f")
+    bar.SetSize(*_BAR_SIZE)
+    bar.SetPosition(*_BAR_PLACE)
+    for view in views:
+        bar.AddViewNodeID(view.GetID())
+    node.AddAndObserveDisplayNodeID(bar.GetID())
+    return bar
