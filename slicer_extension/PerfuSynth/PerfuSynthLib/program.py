@@ -1,0 +1,45 @@
+"""The session inside the desktop program: settings, folders, views and DICOM database of this Slicer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import slicer
+
+from .chosen_volume import dicom_tags_of
+from .result_cache import ResultCache
+from .server_settings import ServerBook
+from .session import Session, Surroundings
+
+#: Beside Slicer's settings, which users pass on: tokens, readable by this user alone.
+_TOKEN_FILE = "PerfuSynth-tokens.json"
+#: Folder of results below Slicer's cache.
+_CACHE_FOLDER = "PerfuSynth-results"
+
+
+def session_of_program() -> Session:
+    """A session on the program's scene."""
+    settings = slicer.app.userSettings()
+    tokens = Path(settings.fileName()).parent / _TOKEN_FILE
+    cache = Path(slicer.app.cachePath) / _CACHE_FOLDER
+    around = Surroundings(
+        slicer.mrmlScene, ServerBook(settings, tokens), ResultCache(cache), renderer_of_view, _dicom_tags
+    )
+    return Session(around)
+
+
+def renderer_of_view(name: str) -> Any:
+    """The renderer of a slice view; None where the layout does not show it."""
+    widget = slicer.app.layoutManager().sliceWidget(name)
+    return widget.sliceView().renderWindow().GetRenderers().GetFirstRenderer() if widget is not None else None
+
+
+def show_in_views(node: Any) -> None:
+    """Show a volume in all slice views."""
+    slicer.util.setSliceViewerLayers(background=node, fit=True)
+
+
+def _dicom_tags(node: Any) -> Optional[Callable[[str], str]]:
+    database = getattr(slicer, "dicomDatabase", None)
+    return dicom_tags_of(node, database) if database is not None else None
