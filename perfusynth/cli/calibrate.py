@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+#: Patients seen a second time: without them what a scan's slices and a found mask do to a head counts as unusual [d].
+SCANNED_PATIENTS = 40
+
 
 def calibrate(
     model: Annotated[Path, typer.Argument(help="Bundle folder, a candidate's for example.")],
@@ -19,6 +22,14 @@ def calibrate(
     external_seeds: Annotated[
         str | None, typer.Option(help="Patients A:B on the scanner that no model was trained on; reported, not tuned.")
     ] = None,
+    scanned: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="So many patients to fit, calibrate and test on are seen again as their scanner wrote them: in its "
+            "own slices, with a mask that a program found.",
+        ),
+    ] = SCANNED_PATIENTS,
     head: Annotated[
         list[Path] | None, typer.Option(help="A head CT whose out-of-domain score is told. Repeatable.")
     ] = None,
@@ -45,7 +56,7 @@ def calibrate(
     from perfusynth.cli.seed_range import seed_range
 
     others = [None if text is None else seed_range(text) for text in (fit_seeds, test_seeds, external_seeds)]
-    wanted = Patients(seed_range(phantom_seeds), *others)
+    wanted = Patients(seed_range(phantom_seeds), *others, scanned=scanned)
     with progress_bar("calibrate") as progress:
         run = CalibrationRun(model, rows, drawn=drawn, device=device, processes=processes, fewer=fewer)
         patients = run.patients(wanted, progress)

@@ -17,10 +17,12 @@ from perfusynth.evaluation.intervals.calibration import CalibrationSettings
 from perfusynth.evaluation.intervals.coverage import coverage_figures
 from perfusynth.evaluation.intervals.picture import draw_coverage
 from perfusynth.evaluation.intervals.rows import PatientRow, view_of_row
+from perfusynth.evaluation.intervals.scanned import ScannedRow
 from perfusynth.evaluation.intervals.table import table_of_rows
 from perfusynth.evaluation.patient_rows import rows_of_patients
 from perfusynth.generators.bundles import Bundle, read_bundle
 from perfusynth.generators.domain import DOMAIN_FILE, DomainReference
+from perfusynth.generators.head_view import HeadView
 from perfusynth.generators.seen_patients import refuse_seen
 from perfusynth.perfusion.volume_intervals import INTERVALS_FILE, IntervalTable
 from perfusynth.phantom.ct.scanners import SCANNERS
@@ -33,29 +35,36 @@ AT_LEAST = 2
 EXTERNAL = next(name for name, scanner in SCANNERS.items() if not scanner.training)
 
 #: Patients who are in neither table.
-TESTED = ("test", "external")
+TESTED = ("test", "external", "test_scanned")
+#: Added to the name of patients who are seen a second time, as their scanner wrote them.
+SCANNED = "_scanned"
 
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Patients:
-    """Seeds by what they are for; None: not asked for."""
+    """Seeds by what they are for; None: not asked for.
+
+    The first ``scanned`` patients to fit, to calibrate and to test on are seen a second time, as their scanner wrote
+    them (`perfusynth.evaluation.intervals.scanned`).
+    """
 
     calibrate: range
     fit: range | None = None
     test: range | None = None
     external: range | None = None
+    scanned: int = 0
 
     def named(self) -> dict[str, range]:
-        """Those that were asked for.
+        """Those that were asked for; patients seen a second time under a name of their own.
 
         Raises
         ------
         InputError
             Code ``shared_patients``: one patient would serve two ends.
         """
-        found = {name: seeds for name, seeds in vars(self).items() if seeds is not None}
+        found = {name: seeds for name, seeds in vars(self).items() if isinstance(seeds, range)}
         for name, seeds in found.items():
             for other, others in found.items():
                 if name < other and seeds.start < others.stop and others.start < seeds.stop:
@@ -66,7 +75,8 @@ class Patients:
                         hint="Choose other seeds.",
                         code="shared_patients",
                     )
-        return found
+        twice = {name: found[name] for name in ("fit", "calibrate", "test") if name in found and self.scanned}
+        return found | {name + SCANNED: seeds[: self.scanned] for name, seeds in twice.items()}
 
 
 @dataclass(frozen=True)
@@ -113,18 +123,14 @@ class CalibrationRun:
             calibrate or test it.
         """
         seeds = wanted.named()
-        for name in seeds.keys() - {"fit"}:
+        for name in seeds.keys() - {"fit", "fit" + SCANNED}:
             refuse_seen(self.bundle, seeds[name])
         total, done = sum(len(part) for part in seeds.values()), 0
         found = {}
         for name, part in seeds.items():
-            row = PatientRow(
-                self.bundle.path,
-                self._device,
-                self._drawn,
-                scanner=EXTERNAL if name == "external" else None,
-                signs=name in TESTED,
-            )
+            scanner = EXTERNAL if name == "external" else None
+            drawn = PatientRow(self.bundle.path, self._device, self._drawn, scanner=scanner, signs=name in TESTED)
+            row = ScannedRow(drawn) if name.endswith(SCANNED) else drawn
             path = self._rows / f"{name}-{self.bundle.spec.weights_sha256[:12]}.jsonl"
             before = done
 
@@ -148,10 +154,10 @@ class CalibrationRun:
         table = table_of_rows(rows, seeds, weights, self._calibration)
         reference = None
         if "fit" in patients:
-            fit_seeds, fitted = patients["fit"]
+            fit_seeds, _ = patients["fit"]
             reference = fit_reference(
-                [view_of_row(row) for row in fitted],
-                [view_of_row(row) for row in rows],
+                _views(patients, "fit"),
+                _views(patients, "calibrate"),
                 fit_seeds=fit_seeds,
                 held_out_seeds=seeds,
                 weights_sha256=weights,
@@ -205,6 +211,12 @@ class CalibrationRun:
         )
         self.told += [f"{name}: {found['unusual']:.1%} unusual" for name, found in sets.items()]
         self.told += [f"{name}: {block['text']}" for name, block in blocks.items()]
+
+
+def _views(patients: dict[str, tuple[str, Rows]], name: str) -> list[HeadView]:
+    """How the patients of this name looked to the model, both as drawn and as scanned."""
+    both = (name, name + SCANNED)
+    return [view_of_row(row) for key in both if key in patients for row in patients[key][1]]
 
 
 def _domain_of(bundle: Path, head: Path, device: str) -> dict[str, Any]:

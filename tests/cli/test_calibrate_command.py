@@ -14,7 +14,7 @@ from perfusynth.generators.domain import read_domain
 from perfusynth.perfusion.volume_intervals import read_intervals
 from tests.generators.tiny import write_tiny_bundle
 
-SEEDS = ("--phantom-seeds", "2600000:2600003", "--fit-seeds", "2400000:2400002")
+SEEDS = ("--phantom-seeds", "2600000:2600003", "--fit-seeds", "2400000:2400002", "--scanned", "1")
 TESTED = ("--test-seeds", "2500000:2500001", "--external-seeds", "2500001:2500002")
 
 
@@ -40,16 +40,18 @@ def test_the_copy_has_both_tables_and_the_model_has_none(place):
     table, reference = read_intervals(place / "made"), read_domain(place / "made")
     assert table.weights_sha256 == reference.weights_sha256 == bundle.spec.weights_sha256
     assert (table.patients, table.seeds, table.groups.keys()) == (3, "2600000:2600003", {"4", "6", "8", "10", "core"})
-    assert (reference.patients, reference.held_out, reference.fit_seeds) == (2, 3, "2400000:2400002")
+    assert (reference.patients, reference.held_out, reference.fit_seeds) == (3, 4, "2400000:2400002")
     assert read_intervals(place / "tiny") is None
 
 
 def test_figures_tell_of_both_scanners(place):
     figures = json.loads((place / "figures" / "intervals.json").read_text())
-    assert {name: block["6"]["all"]["n"] for name, block in figures["coverage"].items()} == {"test": 1, "external": 1}
+    assert {name: block["6"]["all"]["n"] for name, block in figures["coverage"].items()} == {
+        "test": 1, "external": 1, "test_scanned": 1,
+    }  # fmt: skip
     assert list(figures["coverage"]["external"]["6"]["scanner"]) == ["external_2_5mm"]
     assert json.loads((place / "figures" / "domain.json").read_text())["sets"].keys() == {
-        "calibrate", "fit", "test", "external",
+        "calibrate", "fit", "test", "external", "calibrate_scanned", "fit_scanned", "test_scanned",
     }  # fmt: skip
     for name in ("intervals-test.png", "intervals-external.png", "domain.png"):
         assert (place / "figures" / name).read_bytes().startswith(b"\x89PNG")

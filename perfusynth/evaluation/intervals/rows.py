@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from perfusynth.evaluation.information_ceiling.sign_reader import SignReader, shipped_sign_reader
-from perfusynth.evaluation.model_figures.case import REGIONS, EvaluationCase, case_of_rendered
+from perfusynth.evaluation.model_figures.case import REGIONS, case_of_rendered
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import read_bundle
 from perfusynth.generators.head_view import HeadView
@@ -17,7 +17,7 @@ from perfusynth.generators.loading import load_generator
 from perfusynth.perfusion.region_blocks import threshold_key
 from perfusynth.perfusion.regions import Regions
 from perfusynth.phantom.ct.scanners import SCANNERS
-from perfusynth.phantom.drawn import CaseOfSeed, DrawnPatients
+from perfusynth.phantom.drawn import DrawnPatients
 from perfusynth.phantom.render import RenderedCase, render_on_model_grid
 
 #: Significant digits of features and figures in a row.
@@ -50,21 +50,25 @@ class PatientRow:
 
     def __call__(self, seed: int) -> dict[str, Any]:
         """The row of one patient: ``about`` of `EvaluationCase`, volumes in mL, ``features``, ``statistics``."""
-        case = case_of_rendered(self._case_of_seed(seed), self._sign_reader)
-        maps, view = _generator(self.bundle, self.device).observe(case.inputs, case.brain)
-        return {**case.about, **volumes_of(case, maps), **view_in_row(view)}
+        case = case_of_rendered(self.case_of(seed), self.sign_reader)
+        maps, view = self.generator.observe(case.inputs, case.brain)
+        volumes = volumes_in_row("truth", case.true_regions) | volumes_in_row("made", case.regions_of(maps))
+        return {**case.about, **volumes, **view_in_row(view)}
+
+    def case_of(self, seed: int) -> RenderedCase:
+        """The patient on the model grid."""
+        if self.scanner is not None:
+            return render_on_model_grid(seed, SCANNERS[self.scanner])
+        return render_on_model_grid(seed) if self.drawn is None else DrawnPatients(self.drawn)(seed)
 
     @property
-    def _case_of_seed(self) -> CaseOfSeed:
-        if self.scanner is not None:
-            return self._on_scanner
-        return render_on_model_grid if self.drawn is None else DrawnPatients(self.drawn)
-
-    def _on_scanner(self, seed: int) -> RenderedCase:
-        return render_on_model_grid(seed, SCANNERS[str(self.scanner)])
+    def generator(self) -> Generator:
+        """The bundle's generator, loaded once a process."""
+        return _generator(self.bundle, self.device)
 
     @cached_property
-    def _sign_reader(self) -> SignReader | None:
+    def sign_reader(self) -> SignReader | None:
+        """Tells whether clot or core can be seen; None where nobody asks."""
         return shipped_sign_reader() if self.signs else None
 
 
@@ -73,15 +77,8 @@ def _generator(bundle: Path, device: str) -> Generator:
     return load_generator(read_bundle(bundle), device=device)
 
 
-def volumes_of(case: EvaluationCase, maps: Mapping[str, np.ndarray]) -> dict[str, float | None]:
-    """Predicted and own volumes, mL, by threshold (``made_ml_6``, ``truth_ml_6``, ...) and of the core."""
-    found: dict[str, float | None] = {}
-    for who, regions in (("truth", case.true_regions), ("made", case.regions_of(maps))):
-        found |= _volumes(who, regions)
-    return found
-
-
-def _volumes(who: str, regions: Regions) -> dict[str, float | None]:
+def volumes_in_row(who: str, regions: Regions) -> dict[str, float | None]:
+    """Volumes in mL by threshold and of the core: ``truth_ml_6``, ... of ``who`` truth, ``made_ml_6``, ... of made."""
     core = None if regions.core_ml is None else round(regions.core_ml, 3)
     by_threshold = {f"{who}_ml_{threshold_key(t)}": round(regions.tmax_ml[t], 3) for t in REGIONS.tmax_thresholds_s}
     return {**by_threshold, f"{who}_core_ml": core}
