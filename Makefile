@@ -12,17 +12,20 @@ export PYTHONDONTWRITEBYTECODE =
 # Local wheels that pip has been told of are seen by uv, too.
 export UV_FIND_LINKS = $(PIP_FIND_LINKS)
 
-# Debian packages beyond Python itself: none is needed so far but the venv module, which some images leave out.
+# Debian packages beyond Python itself: the venv module, which some images leave out; for the tests of the Slicer
+# extension what renders and shows a panel without a screen.
 DEBIAN_PACKAGES := python3-venv
+SCREEN_PACKAGES := libegl1 libgl1 libgl1-mesa-dri libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0
 
 RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibabel itk fastapi uvicorn \
   python-multipart pydantic pydantic-settings python-dotenv requests requests-toolbelt schedule timeloop expiringdict \
   expiring_dict cachetools watchdog pynrrd girder-client pyyaml filelock passlib pyjwt psutil google-auth scipy \
   pytorch-ignite httpx diffusers peft transformers safetensors SimpleITK nilearn matplotlib typer rich pooch \
   scikit-learn pillow tensorboard fire
-DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis
+DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
+  PySide6-Essentials
 
-.PHONY: env demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling lint clean
+.PHONY: env screen-libraries demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -48,13 +51,21 @@ demo: env
 # Two test processes on two cores: more threads in each would wait for each other most of the time.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-test: env
+# Whoever may, installs what is missing; whoever may not is told.
+screen-libraries: env
+	@$(BIN)/python -c 'import ctypes; [ctypes.CDLL(f"lib{name}") for name in ("EGL.so.1", "GL.so.1", \
+	  "xkbcommon.so.0", "fontconfig.so.1", "dbus-1.so.3", "glib-2.0.so.0")]' 2>/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y --no-install-recommends $(SCREEN_PACKAGES); \
+	  else echo "make: run this once, then again: sudo apt-get install $(SCREEN_PACKAGES)"; exit 1; fi
+
+test: env screen-libraries
 	$(PYTEST) -m "not long"
 
-test-all: env
+test-all: env screen-libraries
 	$(PYTEST)
 
-bench: env
+bench: env screen-libraries
 	$(BIN)/python -m tests.benchmarks
 
 # Twelve digital patients in every modality as one picture (some minutes).
