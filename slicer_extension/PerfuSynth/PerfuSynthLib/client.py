@@ -122,6 +122,12 @@ class PerfuSynthClient:
             body = json.dumps({"inputs": {NCCT: ncct}, "options": options})
             answer = self._http.send("POST", path, data=body, headers={"Content-Type": "application/json"})
         else:
+            if not self.settings.consent:
+                raise Problem(
+                    "no_consent",
+                    "Nobody has agreed that images are sent to this server.",
+                    "Agree to it under Connect; the image leaves this machine then.",
+                )
             fields = {"options": json.dumps(options)} if options else {}
             answer = self._upload("POST", path, ncct, NCCT, IMAGE_NAME, fields, on_share=on_share)
         job_id = json_object(answer).get("id")
@@ -186,12 +192,6 @@ class PerfuSynthClient:
         params: dict[str, str] | None = None,
         on_share: Callable[[float], None] | None = None,
     ) -> requests.Response:
-        if not self.settings.consent:
-            raise Problem(
-                "no_consent",
-                "Nobody has agreed that images are sent to this server.",
-                "Agree to it under Connect; the image leaves this machine then.",
-            )
         with _private_folder() as folder:
             file = folder / filename
             write_nifti(file, volume)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from .client import Model, PerfuSynthClient, models_of
@@ -10,8 +9,8 @@ from .http_connection import Timeouts
 from .problems import Problem
 from .server_settings import ServerSettings
 
-#: Oldest server that this extension works with: the first that has jobs and measurements 1.2.
-MINIMUM_SERVER_VERSION = (0, 1, 0)
+#: Oldest interface that this extension works with (``api`` in ``/info/``): 2 has model cards and checks edited regions.
+MINIMUM_API = 2
 #: What the extension asks of a server.
 TASK = "ncct_perfusion"
 #: A person waits: shorter than during work, s. [d]
@@ -101,14 +100,12 @@ def _health(client: PerfuSynthClient) -> str:
 def _version(info: dict[str, Any]) -> str:
     own = info.get("perfusynth")
     text = str(own.get("version", "")) if isinstance(own, dict) else ""
-    numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-    if isinstance(own, dict) and (
-        numbers is None or tuple(int(n or 0) for n in numbers.groups()) < MINIMUM_SERVER_VERSION
-    ):
+    api = own.get("api", 1) if isinstance(own, dict) else MINIMUM_API  # whose server it is, is told elsewhere
+    if not isinstance(api, int) or api < MINIMUM_API:
         raise Problem(
             "server_too_old",
             "The server is too old for this extension.",
-            f"Ask its administrator for version {'.'.join(map(str, MINIMUM_SERVER_VERSION))} or newer.",
-            f"version {text or 'unknown'}",
+            "Ask its administrator to install the newest PerfuSynth, or use an older version of the extension.",
+            f"version {text or 'unknown'}, interface {api}, expected {MINIMUM_API} or newer",
         )
     return text

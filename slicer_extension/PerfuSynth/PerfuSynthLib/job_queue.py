@@ -197,6 +197,7 @@ class SynthesisQueue:
 
     def _end(self, ticket: _Ticket, make: Callable[[int, float], Event]) -> None:
         ticket.ended_after_s = ticket.elapsed_s
+        ticket.order = ticket.order._replace(ncct=None)  # orders stay listed; their voxels need not
         self._working.discard(ticket.number)
         kept = [event for event in self._taken() if event.ticket != ticket.number]
         for event in (*kept, make(ticket.number, ticket.ended_after_s)):

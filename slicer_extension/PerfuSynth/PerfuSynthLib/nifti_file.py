@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tempfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import SimpleITK as sitk
@@ -18,6 +21,9 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _PLACE_TOLERANCE_MM = 1e-2
 #: On a head CT, ITK's own level packs 12 % smaller in three times the time.
 _GZIP_LEVEL = 1
+#: Most bytes that a file may unpack to: 512x512x400 in 64 bits are 0.8 GiB. [d]
+MAX_UNPACKED_BYTES = 2 * 1024**3
+_BLOCK = 1 << 20
 #: Longest NRRD header that is looked at, bytes.
 _NRRD_HEADER = 1 << 16
 
@@ -28,9 +34,25 @@ def read_nifti(path: str | Path) -> GridVolume:
     Raises
     ------
     Problem
-        Code ``bad_volume``: missing, damaged, several frames, no scalar, NaN or infinity, a sheared grid.
+        Code ``bad_volume``: missing, damaged, cut off, too large, several frames, no scalar, a sheared grid.
     """
-    return _read(Path(path), "NiftiImageIO")
+    path = Path(path)
+    if not path.name.endswith(".gz"):
+        return _read(path, "NiftiImageIO")
+    # ITK reads a gzip stream that is cut off or damaged without a word; Python's checks its end and checksum.
+    with tempfile.TemporaryDirectory(prefix="perfusynth-") as folder:
+        plain = Path(folder) / "image.nii"
+        try:
+            with gzip.open(path, "rb") as source, open(plain, "wb") as target:
+                while block := source.read(_BLOCK):
+                    target.write(block)
+                    if target.tell() > MAX_UNPACKED_BYTES:
+                        raise _bad("it is larger than a scan can be", f"more than {MAX_UNPACKED_BYTES} bytes")
+        except (gzip.BadGzipFile, EOFError, zlib.error, FileNotFoundError) as error:
+            raise _bad("it is damaged or not there", _last_line(error)) from None
+        except OSError as error:
+            raise _disk(error) from None
+        return _read(plain, "NiftiImageIO")
 
 
 def read_image(path: str | Path) -> GridVolume:
@@ -69,15 +91,10 @@ def write_nifti(path: str | Path, volume: GridVolume) -> None:
     try:
         sitk.WriteImage(image, str(plain), imageIO="NiftiImageIO")
         if plain != path:
-            with open(plain, "rb") as source, gzip.GzipFile(str(path), "wb", _GZIP_LEVEL, mtime=0) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+            with open(plain, "rb") as source, open(path, "wb") as packed, _gzip(packed) as target:
+                shutil.copyfileobj(source, target, _BLOCK)
     except (RuntimeError, OSError) as error:
-        raise Problem(
-            "disk",
-            "The image cannot be written to disk.",
-            "Make room on the disk, or choose another folder.",
-            _last_line(error),
-        ) from None
+        raise _disk(error) from None
     finally:
         if plain != path and plain.exists():
             plain.unlink()
@@ -88,6 +105,7 @@ def _read(path: Path, image_io: str) -> GridVolume:
         image = sitk.ReadImage(str(path), imageIO=image_io)
     except RuntimeError as error:
         raise _bad("it cannot be read", _last_line(error)) from None
+    _check_complete(path, image)
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
@@ -101,6 +119,21 @@ def _read(path: Path, image_io: str) -> GridVolume:
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.asarray(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return GridVolume(array, _LPS_TO_RAS @ affine)
+
+
+def _check_complete(path: Path, image: sitk.Image) -> None:
+    """Refuse a file with fewer bytes than its voxels take: ITK reads it and invents the rest."""
+    if not (image.HasMetaDataKey("bitpix") and image.HasMetaDataKey("vox_offset")):
+        return
+    voxels = image.GetNumberOfPixels() * int(image.GetMetaData("bitpix")) // 8
+    needed = int(float(image.GetMetaData("vox_offset"))) + voxels
+    if path.stat().st_size < needed:
+        raise _bad("it is cut off", f"{path.stat().st_size} of {needed} bytes")
+
+
+def _gzip(file: BinaryIO) -> gzip.GzipFile:
+    """Without the file's name and time, which gzip keeps by itself."""
+    return gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0)
 
 
 def _image(volume: GridVolume) -> sitk.Image:
@@ -132,6 +165,15 @@ def _bad(why: str, detail: str) -> Problem:
         f"The image cannot be used: {why}.",
         "Load the scan from DICOM again, or export it anew as one NIfTI volume.",
         detail,
+    )
+
+
+def _disk(error: Exception) -> Problem:
+    return Problem(
+        "disk",
+        "The image cannot be written to disk.",
+        "Make room on the disk, or choose another folder.",
+        _last_line(error),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -19,7 +20,8 @@ from .problems import Problem
 MAX_UNPACKED_BYTES = 4 * 1024**3
 #: Maps that every result of ``ncct_perfusion`` has.
 TMAX, CBF = "tmax", "cbf"
-_MEASUREMENTS, _BRAIN, _NCCT, _ENDING = "measurements.json", "brain", "ncct", ".nii.gz"
+_MEASUREMENTS, _BRAIN, _NCCT = "measurements.json", "brain", "ncct"
+_VOLUME = re.compile(r"([a-z0-9_]{1,64})\.nii\.gz")
 #: Two grids are one where no corner is farther apart, mm (DESIGN.md, Contracts).
 GRID_TOLERANCE_MM = 1e-3
 
@@ -98,11 +100,12 @@ def _volumes(archive: zipfile.ZipFile) -> dict[str, GridVolume]:
     """All volumes by name; ITK reads from files only, so they lie on disk for a moment, for this user alone."""
     volumes = {}
     with tempfile.TemporaryDirectory(prefix="perfusynth-") as folder:
-        path = Path(folder) / f"volume{_ENDING}"
+        path = Path(folder) / "volume.nii.gz"
         for info in archive.infolist():
-            if info.filename.endswith(_ENDING):
+            named = _VOLUME.fullmatch(info.filename)
+            if named:
                 path.write_bytes(archive.read(info))
-                volumes[info.filename[: -len(_ENDING)]] = read_nifti(path)
+                volumes[named.group(1)] = read_nifti(path)
                 path.unlink()
     return volumes
 

@@ -138,7 +138,7 @@ def checked_address(text: str) -> str:
         Code ``bad_address``: no address, with a name, password, query or fragment, or not encrypted though the server
         is another machine.
     """
-    typed = text.strip().rstrip("/")
+    typed = text.strip()
     if not typed:
         raise _bad_address("No server address is given.", "Enter the address that the server's administrator named.")
     if "://" not in typed:
@@ -148,7 +148,12 @@ def checked_address(text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not host or any(c.isspace() or c == "\\" for c in typed):
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or parts.netloc.endswith(":")
+        or any(c.isspace() or c == "\\" for c in typed)
+    ):
         raise _bad_address("This is no address of a server.", f"Enter one like {DEFAULT_ADDRESS}.")
     if parts.username is not None or parts.query or parts.fragment:
         raise _bad_address(
