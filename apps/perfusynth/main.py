@@ -42,7 +42,7 @@ class PerfusynthApp(MONAILabelApp):
         return CaseDatastore(Path(self.studies), self._server.settings.image_scan_s)
 
     def init_infers(self):
-        """One task per installed model."""
+        """The tasks that can be asked for."""
         return infer_tasks(self._server)
 
     def info(self):

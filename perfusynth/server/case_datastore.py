@@ -2,10 +2,12 @@
 
 ``<studies>/<case>/ncct.nii.gz`` is the image ``<case>__ncct`` (``ctp`` likewise), ``<studies>/<name>.nii.gz`` is
 ``<name>``. MONAI Label's own local datastore works on a flat folder: it is given ``<studies>/.perfusynth``, where
-``images/`` holds links to the files and ``labels/`` what annotators submit. Source images are never written or removed.
+``images/`` holds links to the files, ``labels/`` what annotators submit and ``label_history/`` what they submitted
+before. Source images are never written or removed.
 """
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -15,9 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import LocalDatastore
+from filelock import FileLock
+from monailabel.datastore.local import DataModel, LocalDatastore
 
+from perfusynth import atomic
 from perfusynth.server.access.queries import IMAGE_ID, TAG
+from perfusynth.server.label_history import LabelHistory
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +47,7 @@ class CaseDatastore(LocalDatastore):
     def __init__(self, studies: Path, scan_every_s: float):
         self._studies = studies
         self._links = studies / ".perfusynth" / "images"
+        self._history = LabelHistory(studies / ".perfusynth" / "label_history")
         self._scan_every_s = scan_every_s
         self._scan_lock = threading.RLock()
         try:
@@ -114,15 +120,31 @@ class CaseDatastore(LocalDatastore):
         return True
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
-        """Keep a label; one per image and tag."""
+        """Keep a label; one per image and tag, what was there before goes into the history.
+
+        The label's file, the history and the index change by renames only: a crash leaves the old label or the new one.
+        """
         if not TAG.fullmatch(label_tag):
             raise ValueError("not a tag")
+        ending = next(ending for ending in _LABEL_ENDINGS if label_filename.endswith(ending))
         with self._scan_lock:
+            labels = self._datastore.objects[image_id].labels
+            target = Path(self._datastore.label_path(label_tag)) / f"{image_id}{ending}"
             previous = self.get_label_uri(image_id, label_tag)
-            label_id: str = super().save_label(image_id, label_filename, label_tag, label_info)
-            if previous and previous != self.get_label_uri(image_id, label_tag):
+            if previous and os.path.isfile(previous):
+                self._history.keep(image_id, label_tag, Path(previous), self.get_label_info(image_id, label_tag))
+            with atomic.replacing(target) as file, open(label_filename, "rb") as source:
+                shutil.copyfileobj(source, file)
+            known = {"ts": int(time.time()), "name": target.name}
+            labels[label_tag] = DataModel(info=label_info | known, ext=ending)
+            self._update_datastore_file()
+            if previous and Path(previous) != target.resolve():
                 Path(previous).unlink(missing_ok=True)  # another ending: it would come back at the next start
-        return label_id
+        return image_id
+
+    def earlier_labels(self, image_id: str, label_tag: str) -> int:
+        """How many labels the present one has taken the place of, one after another."""
+        return self._history.count(image_id, label_tag)
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Merge into what is kept about an image."""
@@ -141,6 +163,14 @@ class CaseDatastore(LocalDatastore):
     def remove_image(self, image_id: str) -> None:
         """Refused: source images stay."""
         raise PermissionError("images are not removed through the server")
+
+    def _update_datastore_file(self, lock: bool = True) -> None:
+        """Write the index by rename: half of one, after a crash, would keep the server from starting."""
+        path = Path(self._datastore_config_path)
+        text = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
+        with FileLock(self._lock_file) if lock else contextlib.nullcontext():
+            atomic.write_bytes(path, text.encode())
+            self._config_ts = path.stat().st_mtime
 
     # --- links
 

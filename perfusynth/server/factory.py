@@ -17,7 +17,7 @@ from perfusynth.server import monai_label
 from perfusynth.server.access.guard import Guard
 from perfusynth.server.access.tokens import TokenStore
 from perfusynth.server.context import ServerContext, enter, leave
-from perfusynth.server.http import datastore, infer, jobs, sessions, status, training
+from perfusynth.server.http import datastore, infer, jobs, models, sessions, status, training
 from perfusynth.server.http.handlers import add_handlers
 from perfusynth.server.http.incidents import Incidents
 from perfusynth.server.http.limits import BodyLimit
@@ -29,7 +29,7 @@ from perfusynth.server.log_lines import LogLines
 from perfusynth.server.run_folder import RunFolder
 from perfusynth.server.sessions import Sessions
 from perfusynth.server.settings import Settings
-from perfusynth.server.tasks import TaskInfo, installed, models_of
+from perfusynth.server.tasks import TaskInfo, installed, loaded, models_of
 from perfusynth.server.training.runs import TrainingRuns
 
 
@@ -91,7 +91,7 @@ def create_app(
         ],
     )
     add_handlers(app)
-    for part in (status, jobs, infer, sessions, datastore, training):
+    for part in (status, models, jobs, infer, sessions, datastore, training):
         app.include_router(part.router)
     return app
 
@@ -109,7 +109,7 @@ async def _serving(
     try:
         tasks = find_tasks()
         ids = JobIds(home() / "job-ids.key")
-        spec = replace(worker, tasks=worker.tasks or tuple(tasks), models=models_of(tasks))
+        spec = replace(worker, tasks=worker.tasks or loaded(tasks), models=models_of(tasks))
         queue = JobQueue(settings, spec, ids, run_folder.jobs, run_folder.temp)
         kept = Sessions(run_folder.sessions, settings.session_ttl_s, settings.max_sessions_per_user)
         runs = TrainingRuns(settings)

@@ -9,7 +9,7 @@ from typing import Literal
 from perfusynth.errors import InputError
 from perfusynth.home import home
 from perfusynth.server.context import ServerContext
-from perfusynth.server.tasks import TaskInfo, models_of
+from perfusynth.server.tasks import TaskInfo, loaded, models_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class LiveModels:
             return False
         if tasks == self._context.tasks:
             return True
-        if not await self._context.queue.renew(tuple(tasks), models_of(tasks)):
+        if not await self._context.queue.renew(loaded(tasks), models_of(tasks)):
             return False
         self._context.tasks = tasks
         logger.info("live models: %s", ", ".join(f"{task} {model}" for task, model in models_of(tasks).items()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -21,6 +22,12 @@ class TaskInfo:
         For ``/info/``: model name, version, outputs with units and ranges, what it is validated on.
     model
         Name of the live bundle, which workers load; empty: they look for it themselves.
+    card
+        The live bundle's model card (Markdown); None where it has none.
+    source
+        Task whose pipeline does the work; empty: its own. Such a task is loaded, trained and promoted with its source.
+    labels
+        Name and value of what the result's label map marks, for MONAI Label's clients; empty: the result is maps.
     """
 
     name: str
@@ -28,15 +35,20 @@ class TaskInfo:
     inputs: tuple[str, ...]
     details: dict[str, Any] = field(default_factory=dict)
     model: str = ""
+    card: Path | None = None
+    source: str = ""
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def installed() -> dict[str, TaskInfo]:
-    """The live bundles' tasks."""
+    """The live bundles' tasks, and those that show their result in another form."""
     from perfusynth.generators.registry import installed_tasks
+    from perfusynth.server.region_task import region_tasks
 
     found = {}
     for task, bundle in installed_tasks().items():
         spec = bundle.spec
+        card = bundle.path / "docs" / "README.md"
         found[task] = TaskInfo(
             task,
             bundle.description,
@@ -51,10 +63,16 @@ def installed() -> dict[str, TaskInfo]:
                 "outputs": [o.model_dump(mode="json") for o in spec.outputs],
             },
             bundle.name,
+            card if card.is_file() else None,
         )
-    return found
+    return found | region_tasks(found)
+
+
+def loaded(tasks: Mapping[str, TaskInfo]) -> tuple[str, ...]:
+    """Names of the tasks that workers load a pipeline for."""
+    return tuple(name for name, info in tasks.items() if not info.source)
 
 
 def models_of(tasks: Mapping[str, TaskInfo]) -> dict[str, str]:
     """Name of the bundle by task, for `perfusynth.server.jobs.protocol.WorkerSpec`."""
-    return {name: info.model for name, info in tasks.items() if info.model}
+    return {name: tasks[name].model for name in loaded(tasks) if tasks[name].model}

@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from servers import Server, make_token, running, write_phantom
+from painted_deficit import write_oblique
+from servers import HERE, Server, make_token, running, write_phantom
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,18 @@ def guarded(tmp_path_factory) -> Iterator[Server]:
     (base / "studies" / "plain.nii.gz").write_bytes(b"\x1f\x8bgood")
     with running(base, roles=("user", "annotator", "admin")) as started:
         started.tokens["other"] = make_token(started.home, "user", "someone-else")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory) -> Iterator[Server]:
+    """The server with the live bundle, whose generator alone is replaced: it paints a deficit of known place."""
+    base = tmp_path_factory.mktemp("painted")
+    case = base / "studies" / "case1"
+    case.mkdir(parents=True)
+    write_oblique(case / "ncct.nii.gz")
+    command = [str(HERE / "painted_server.py"), "{port}", "{studies}"]
+    with running(base, command, roles=("user", "annotator", "admin")) as started:
         yield started
 
 

@@ -62,7 +62,7 @@ class Guard:
             identity = self._identify(scope) if role > Role.PUBLIC else NOBODY
             if identity.role < role:
                 raise _forbidden(role, identity)
-            check_query(scope["query_string"], self._max_query_bytes)
+            check_query(scope["query_string"], self._max_query_bytes, scope["method"], template)
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return

@@ -23,6 +23,7 @@ OWN: Final[dict[tuple[str, str], Role]] = {
     ("GET", "/health"): Role.PUBLIC,
     ("GET", "/openapi.json"): Role.USER,
     ("GET", "/info/"): Role.USER,
+    ("GET", "/models/{task}/card"): Role.USER,
     ("POST", "/jobs/{task}"): Role.USER,
     ("GET", "/jobs/{job_id}"): Role.USER,
     ("GET", "/jobs/{job_id}/result"): Role.USER,

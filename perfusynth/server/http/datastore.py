@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 
 from perfusynth.server.access.queries import IMAGE_ID, require_tag
 from perfusynth.server.context import ServerContext, caller_of, context_of
+from perfusynth.server.edited_region import EDITED_TAG, rewrite_edited_region
 from perfusynth.server.http.jobs import stored_image
 from perfusynth.server.http.uploads import only_upload, read_form, save_image
 from perfusynth.server.problems import Problem, shown
@@ -94,10 +95,10 @@ async def update_image_info(request: Request) -> None:
 
 @router.put("/datastore/label")
 async def save_label(request: Request) -> dict[str, Any]:
-    """Keep a label of an image under a tag."""
+    """Keep a label of an image under a tag; one that was there goes into the history."""
     context, image_id = context_of(request), request.query_params.get("image") or ""
     tag = require_tag(request.query_params.get("tag") or "final")
-    await stored_image(context, image_id)
+    image = await stored_image(context, image_id)
     folder = _scratch(context)
     try:
         async with read_form(request, context) as form:
@@ -105,12 +106,16 @@ async def save_label(request: Request) -> dict[str, Any]:
             upload = only_upload(form, "label")
             path = folder / f"label{_label_ending(upload)}"
             await asyncio.to_thread(_keep, upload, path)
+        if tag == EDITED_TAG:
+            sent, path = path, folder / "region.nii.gz"
+            info |= await asyncio.to_thread(rewrite_edited_region, sent, image, path)
         datastore = context.monai_label.datastore()
         label_id = await asyncio.to_thread(datastore.save_label, image_id, str(path), tag, info)
         await asyncio.to_thread(context.monai_label.on_save_label, image_id, label_id)
+        earlier = await asyncio.to_thread(datastore.earlier_labels, image_id, tag)
     finally:
         await asyncio.to_thread(_clear, folder)
-    return {"image": image_id, "label": label_id}
+    return {"image": image_id, "label": label_id, "earlier": earlier}
 
 
 @router.put("/datastore/label/info")

@@ -1,13 +1,18 @@
-"""``POST /infer/{task}``: MONAI Label's own call, for its clients; waits for a job and sends what it made."""
+"""``POST /infer/{task}``: MONAI Label's own call, for its clients; waits for a job and sends what it made.
+
+Maps come as the result's zip; the label of a segmentation task comes as the label map itself, which is what MONAI
+Label's clients load.
+"""
 
 import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -22,6 +27,7 @@ from perfusynth.server.http.options import parse_options
 from perfusynth.server.http.uploads import only_upload, read_form, save_image
 from perfusynth.server.jobs.job import Job
 from perfusynth.server.problems import Problem
+from perfusynth.server.region_task import REGION_FILE
 from perfusynth.server.tasks import TaskInfo
 
 router = APIRouter(tags=["MONAI Label"])
@@ -52,10 +58,10 @@ async def infer(task: str, request: Request) -> Response:
         await _wait(request, job)
         if job.state != "done":
             raise _problem_of(job)
-        measurements = await asyncio.to_thread(job.measurements.read_bytes)
+        params = await asyncio.to_thread(_params_of, job, info)
         if output == "json":
-            return Response(measurements, media_type="application/json")
-        response = _send(context, job, measurements, only_image=output == "image")
+            return Response(params, media_type="application/json")
+        response = await asyncio.to_thread(_send, context, job, info, params, only_image=output == "image")
         sending = True
         return response
     finally:
@@ -143,20 +149,41 @@ def _problem_of(job: Job) -> Problem:
     return Problem(ours.get(job.error["code"], 422), fields.pop("error"), **fields)
 
 
-def _send(context: ServerContext, job: Job, measurements: bytes, *, only_image: bool) -> StreamingResponse:
-    name = f"{job.task}_{job.id}.zip"
-    size = job.result.stat().st_size
+def _params_of(job: Job, info: TaskInfo) -> bytes:
+    """The measurements and, beside a label map, what its values mean (MONAI Label's ``label_names``)."""
+    params = json.loads(job.measurements.read_bytes())
+    if info.labels:
+        params["label_names"] = dict(info.labels)
+    return json.dumps(params, allow_nan=False).encode()
+
+
+@contextmanager
+def _image_of(job: Job, info: TaskInfo) -> Iterator[tuple[IO[bytes], int]]:
+    """What is sent as the image, and its size in bytes: the zip, or the label map in it."""
+    if info.labels:
+        with zipfile.ZipFile(job.result) as archive, archive.open(REGION_FILE) as label:
+            yield label, archive.getinfo(REGION_FILE).file_size
+    else:
+        with open(job.result, "rb") as whole:
+            yield whole, job.result.stat().st_size
+
+
+def _send(context: ServerContext, job: Job, info: TaskInfo, params: bytes, *, only_image: bool) -> StreamingResponse:
+    ending, image_kind = ("nii.gz", "application/gzip") if info.labels else ("zip", "application/zip")
+    name = f"{job.task}_{job.id}.{ending}"
+    with _image_of(job, info) as (_, size):
+        pass
     if only_image:
-        head, tail, kind = b"", b"", "application/zip"
+        head, tail, kind = b"", b"", image_kind
         extra = {"Content-Disposition": f'attachment; filename="{name}"'}
     else:
         boundary = secrets.token_hex(16)
         head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="params"\r\n'
             "Content-Type: application/json\r\n\r\n".encode()
-            + json.dumps(json.loads(measurements), allow_nan=False).encode()
+            + params
             + f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
-            "Content-Type: application/zip\r\n\r\n".encode()
+            f"Content-Type: {image_kind}\r\n\r\n".encode()
         )
         tail = f"\r\n--{boundary}--\r\n".encode()
         kind, extra = f"multipart/form-data; boundary={boundary}", {}
@@ -164,7 +191,7 @@ def _send(context: ServerContext, job: Job, measurements: bytes, *, only_image: 
     async def body() -> AsyncIterator[bytes]:
         if head:
             yield head
-        with open(job.result, "rb") as file:
+        with _image_of(job, info) as (file, _):
             while block := await asyncio.to_thread(file.read, _BLOCK):
                 yield block
         if tail:

@@ -1,6 +1,6 @@
 """``/health``, ``/info/`` and ``/logs/``: what the server is and how it is doing."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -9,6 +9,10 @@ from perfusynth import __version__
 from perfusynth.server.context import context_of
 
 router = APIRouter(tags=["status"])
+
+#: Grows by one when addresses or answers that clients build on are added; none of them is taken away within a number.
+#: 1 (not told): jobs, images, labels. 2: model cards, regions as labels, edited regions that are checked and kept.
+API_VERSION: Final = 2
 
 
 @router.get("/health")
@@ -26,6 +30,7 @@ def info(request: Request) -> dict[str, Any]:
     description: dict[str, Any] = context.monai_label.info()
     description["perfusynth"] = {
         "version": __version__,
+        "api": API_VERSION,
         "tasks": {name: task.details for name, task in context.tasks.items()},
         "max_upload_bytes": context.settings.max_upload_bytes,
     }

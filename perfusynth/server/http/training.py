@@ -19,7 +19,16 @@ router = APIRouter(tags=["MONAI Label"])
 async def start(task: str, request: Request) -> dict[str, Any]:
     """Train a new candidate for a task, or resume its last run."""
     context = context_of(request)
-    known_task(context, task)
+    source = known_task(context, task).source
+    if source:
+        raise Problem(
+            422,
+            "This task has no model of its own.",
+            expected=source,
+            got=task,
+            hint=f"Train {source}; this task follows.",
+            code="no_model_of_its_own",
+        )
     try:
         body = json.loads(await request.body() or b"{}")
     except (ValueError, RecursionError):

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from perfusynth.server.region_task import REGION_TASKS
+
 
 @dataclass(frozen=True)
 class WorkerSpec:
@@ -32,6 +34,11 @@ class WorkerSpec:
         ``module:name`` of what makes the pipeline's options out of the request's.
     package
         ``module:name`` of ``(folder, target)`` that makes the result's zip.
+    regions
+        Tasks that give the hypoperfusion of another task's maps as a label, and that other task, whose pipeline works
+        for both.
+    region_package
+        What makes their zip.
     search_path
         Folders to import from, besides the worker's own.
     """
@@ -41,6 +48,8 @@ class WorkerSpec:
     factory: str = "perfusynth.synthesis.pipeline:Pipeline.load"
     options: str = "perfusynth.synthesis.options:SynthesisOptions"
     package: str = "perfusynth.synthesis.package:zip_result"
+    regions: dict[str, str] = field(default_factory=lambda: dict(REGION_TASKS))
+    region_package: str = "perfusynth.server.jobs.region_package:zip_region"
     search_path: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
 

@@ -64,7 +64,7 @@ class Worker:
         return pipelines
 
     def _run(self, job: dict[str, Any], pipelines: dict[str, Any], make_options: Any, package: Any) -> dict[str, Any]:
-        job_id = job["run"]
+        job_id, task = job["run"], job["task"]
         told_at, told_stage = 0.0, ""
 
         def on_progress(stage: str, fraction: float) -> None:
@@ -80,7 +80,9 @@ class Worker:
         try:
             on_progress("reading", 0.0)
             out.mkdir(mode=0o700)
-            pipelines[job["task"]].run(
+            if task in self._spec.regions:
+                task, package = self._spec.regions[task], resolve(self._spec.region_package)
+            pipelines[task].run(
                 {name: Path(path) for name, path in job["inputs"].items()},
                 out,
                 options=make_options(**job["options"]),

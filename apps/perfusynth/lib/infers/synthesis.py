@@ -1,15 +1,17 @@
 """A synthesis as MONAI Label sees it: it submits a job to the server's queue and waits."""
 
 import json
+import zipfile
 from pathlib import Path
 
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
 from perfusynth.server.jobs.blocking import run_and_wait
+from perfusynth.server.region_task import REGION_FILE
 
 
 class SynthesisTask(InferTask):
-    """One model.
+    """One task: maps, or where it has labels a segmentation.
 
     Parameters
     ----------
@@ -20,7 +22,8 @@ class SynthesisTask(InferTask):
     """
 
     def __init__(self, info, server):
-        super().__init__(InferType.OTHERS, [], 3, info.description)
+        kind = InferType.SEGMENTATION if info.labels else InferType.OTHERS
+        super().__init__(kind, dict(info.labels), 3, info.description)
         self._task = info
         self._server = server
 
@@ -35,4 +38,7 @@ class SynthesisTask(InferTask):
     def __call__(self, request):
         """Synthesise the image of a request; called by MONAI Label itself, never with a client's request."""
         result, measurements = run_and_wait(self._server, self._task.name, Path(request["image"]))
+        if self._task.labels:
+            with zipfile.ZipFile(result) as archive:
+                result = archive.extract(REGION_FILE, result.parent)
         return str(result), json.loads(measurements)
