@@ -39,6 +39,13 @@ class View:
         self.window.SetMultiSamples(0)  # before the first frame: software rendering has no time for it
         self.window.SetSize(*size)
         self.window.AddRenderer(self.renderer)
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        actor = vtk.vtkActor2D()
+        actor.SetMapper(self._mapper)
+        actor.GetProperty().SetDisplayLocationToBackground()
+        self.renderer.AddViewProp(actor)  # before all else: what is drawn over it must come after it
         self.interactor = vtk.vtkGenericRenderWindowInteractor()  # displayable managers crash without one
         self.interactor.SetRenderWindow(self.window)
         self._group = slicer.vtkMRMLDisplayableManagerGroup()
@@ -50,13 +57,6 @@ class View:
         self.logic.SetMRMLScene(desktop.scene)
         self.logic.SetSliceNode(node)
         self._group.SetMRMLDisplayableNode(node)
-        self._mapper = vtk.vtkImageMapper()
-        self._mapper.SetColorWindow(255)
-        self._mapper.SetColorLevel(127.5)
-        actor = vtk.vtkActor2D()
-        actor.SetMapper(self._mapper)
-        actor.GetProperty().SetDisplayLocationToBackground()
-        self.renderer.AddViewProp(actor)
         self.resize(size)
 
     def resize(self, size: tuple[int, int]) -> None:

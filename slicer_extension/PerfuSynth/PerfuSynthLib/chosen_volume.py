@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,13 +27,13 @@ MODALITY, CONTRAST_AGENT, IMAGE_TYPE = "0008,0060", "0018,0010", "0008,0008"
 
 
 class Concern(NamedTuple):
-    """Something that is wrong with the choice; what ``refuses`` cannot be synthesised, the rest the user may overrule."""
+    """Something that is wrong with the choice; what ``refuses`` cannot be sent, the rest the user may overrule."""
 
     problem: Problem
     refuses: bool
 
 
-def concerns(node: Any, dicom_tag: Optional[Callable[[str], str]] = None) -> List[Concern]:
+def concerns(node: Any, dicom_tag: Callable[[str], str] | None = None) -> list[Concern]:
     """What speaks against sending this volume, the gravest first; nothing where it looks like a plain head CT.
 
     Parameters
@@ -63,7 +64,7 @@ def dicom_tags_of(node: Any, database: Any) -> Callable[[str], str]:
     return tag
 
 
-def _structure(node: Any) -> Optional[Problem]:
+def _structure(node: Any) -> Problem | None:
     if node is None:
         return Problem("nothing_chosen", "No volume is chosen.", "Choose the plain head CT.")
     if node.IsA("vtkMRMLLabelMapVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
@@ -87,7 +88,7 @@ def _structure(node: Any) -> Optional[Problem]:
     return None
 
 
-def _grid(affine: np.ndarray, shape: Tuple[int, int, int]) -> List[Concern]:
+def _grid(affine: np.ndarray, shape: tuple[int, int, int]) -> list[Concern]:
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     extent = spacing * shape
     if min(shape) < FEWEST_SLICES:
@@ -103,7 +104,7 @@ def _grid(affine: np.ndarray, shape: Tuple[int, int, int]) -> List[Concern]:
         found.append(
             _refused(
                 "small_extent",
-                f"The chosen volume covers {extent.min():.0f} mm only; a head needs more than {SMALLEST_EXTENT_MM:.0f} mm.",
+                f"The chosen volume covers {extent.min():.0f} mm, not the {SMALLEST_EXTENT_MM:.0f} mm of a head.",
                 "Choose the series that covers the whole brain.",
             )
         )
@@ -126,7 +127,7 @@ def _grid(affine: np.ndarray, shape: Tuple[int, int, int]) -> List[Concern]:
     return found
 
 
-def _values(array: np.ndarray) -> List[Concern]:
+def _values(array: np.ndarray) -> list[Concern]:
     step = max(1, int(np.ceil((array.size / _LOOKED_AT) ** (1 / 3))))
     seen = array[::step, ::step, ::step]
     if not np.isfinite(seen).all():
@@ -155,7 +156,7 @@ def _values(array: np.ndarray) -> List[Concern]:
     return []
 
 
-def _tags(tag: Callable[[str], str]) -> List[Concern]:
+def _tags(tag: Callable[[str], str]) -> list[Concern]:
     found = []
     modality = tag(MODALITY).strip()
     if modality and modality != "CT":

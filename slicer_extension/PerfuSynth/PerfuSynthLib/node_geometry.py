@@ -16,12 +16,12 @@ from .problems import Problem
 _RIGHT_ANGLE_TOLERANCE = 1e-4
 #: Slices closer than this share of the usual distance are repetitions and do not decide the even grid's spacing. [d]
 _REPEATED_SLICE = 0.25
-#: Voxels that an even grid may have, and how much finer than it one may become: a wild transform must not fill memory. [d]
+#: Voxels that an even grid may have: a wild transform must not fill memory. [d]
 _MOST_VOXELS = 512 * 512 * 1200
 
 
 def volume_of(node: Any) -> GridVolume:
-    """Voxels and own grid of a scalar volume node, transforms above it left out; the array is a view, not to be written.
+    """Voxels and own grid of a scalar volume node, without transforms above it; the array is a view, not to be written.
 
     Raises
     ------
@@ -87,9 +87,9 @@ def needs_hardening(node: Any) -> bool:
 def world_volume(node: Any) -> GridVolume:
     """The volume where it lies in the world, on an even orthogonal grid; the node stays as it is.
 
-    Under no transform, or one that moves and turns, the voxels are the node's own (a view). Under a transform that bends
-    (an acquisition transform: tilted gantry, uneven slices), or shears, they are interpolated linearly, once, on an even
-    grid that holds all of the volume; what lies outside of it takes the volume's smallest value.
+    Under no transform, or one that moves and turns, the voxels are the node's own (a view). Under a transform that
+    bends (an acquisition transform: tilted gantry, uneven slices), or shears, they are interpolated linearly, once, on
+    an even grid that holds all of the volume; what lies outside of it takes the volume's smallest value.
 
     Raises
     ------

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .node_geometry import matrix_of
+from .scan_planes import ScanPlanes
 
 #: Numbers of the layouts in the scene; Slicer leaves those from 500 on to extensions.
 FOUR_VIEWS, MOSAIC = 6301, 6302
 #: Names of the slice views.
 NCCT_VIEW, TMAX_VIEW, CBF_VIEW, OVERLAY_VIEW = (f"PerfuSynth{name}" for name in ("NCCT", "Tmax", "CBF", "Overlay"))
-READING_VIEWS: Tuple[str, ...] = (NCCT_VIEW, TMAX_VIEW, CBF_VIEW, OVERLAY_VIEW)
+READING_VIEWS: tuple[str, ...] = (NCCT_VIEW, TMAX_VIEW, CBF_VIEW, OVERLAY_VIEW)
 #: Mosaic: rows and columns of views.
 MOSAIC_ROWS, MOSAIC_COLUMNS = 3, 4
-MOSAIC_VIEWS: Tuple[str, ...] = tuple(f"PerfuSynthMosaic{i + 1}" for i in range(MOSAIC_ROWS * MOSAIC_COLUMNS))
-ALL_VIEWS: Tuple[str, ...] = READING_VIEWS + MOSAIC_VIEWS
+MOSAIC_VIEWS: tuple[str, ...] = tuple(f"PerfuSynthMosaic{i + 1}" for i in range(MOSAIC_ROWS * MOSAIC_COLUMNS))
+ALL_VIEWS: tuple[str, ...] = READING_VIEWS + MOSAIC_VIEWS
 #: What the views' bars are labelled with, and their colours.
 _LABELS = {NCCT_VIEW: "CT", TMAX_VIEW: "Tmax", CBF_VIEW: "CBF", OVERLAY_VIEW: "CT+Tmax"}
 _COLOUR = "#3C6E8F"
@@ -30,7 +32,7 @@ class Content(NamedTuple):
     """Node ids of what a view shows, one over the other; ``opacity`` is the foreground's, 0 to 1."""
 
     background: str
-    foreground: Optional[str] = None
+    foreground: str | None = None
     opacity: float = 0.0
 
 
@@ -71,28 +73,25 @@ def set_opacity(scene: Any, view: str, opacity: float) -> None:
         composite.SetForegroundOpacity(opacity)
 
 
-def place_view(node: Any, axes: np.ndarray, box: np.ndarray, height: Optional[float] = None) -> None:
+def place_view(node: Any, planes: ScanPlanes, height: float) -> None:
     """Turn a slice view to the scan's own axial planes and let the brain fill it.
 
     Parameters
     ----------
     node
         Slice node.
-    axes
-        3x3 of `axial_axes`.
-    box
-        Shape (2, 3): lowest and highest place of the brain along those axes, mm.
+    planes
+        Of the maps' grid.
     height
-        Place along the third axis that is shown, mm; the middle of the box by default.
+        Place along the planes' third axis that is shown, mm.
     """
-    centre = box.mean(axis=0)
-    if height is not None:
-        centre[2] = height
+    centre = planes.box.mean(axis=0)
+    centre[2] = height
     matrix = np.eye(4)
-    matrix[:3, :3] = axes
-    matrix[:3, 3] = axes @ centre
+    matrix[:3, :3] = planes.axes
+    matrix[:3, 3] = planes.axes @ centre
     width, high, _ = node.GetDimensions()
-    size = box[1] - box[0] + 2 * _MARGIN_MM
+    size = planes.box[1] - planes.box[0] + 2 * _MARGIN_MM
     pixel = max(size[0] / max(width, 1), size[1] / max(high, 1))
     was_modifying = node.StartModify()
     node.GetSliceToRAS().DeepCopy(matrix_of(matrix))
@@ -100,46 +99,6 @@ def place_view(node: Any, axes: np.ndarray, box: np.ndarray, height: Optional[fl
     node.SetXYZOrigin(0, 0, 0)
     node.UpdateMatrices()
     node.EndModify(was_modifying)
-
-
-def axial_axes(affine: np.ndarray) -> np.ndarray:
-    """Axes of an axial view in the planes of a scan, as columns of a 3x3 in RAS: screen right, screen up, next slice.
-
-    They are the grid's axes nearest to the patient's left, anterior and superior: the patient's left is on the
-    screen's right, however the scan was stored.
-    """
-    grid = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    slices = int(np.abs(grid[2]).argmax())
-    others = [axis for axis in range(3) if axis != slices]
-    across = max(others, key=lambda axis: abs(grid[0, axis]))
-    along = next(axis for axis in others if axis != across)
-    chosen = grid[:, [across, along, slices]]
-    return chosen * np.sign([-chosen[0, 0], chosen[1, 1], chosen[2, 2]])
-
-
-def box_along(axes: np.ndarray, affine: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Lowest and highest place of a mask along axes, shape (2, 3), mm; of the whole grid where the mask is empty."""
-    corners = []
-    for axis in range(3):
-        filled = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-        corners.append((filled[0], filled[-1]) if len(filled) else (0, inside.shape[axis] - 1))
-    index = np.array(np.meshgrid(*corners, indexing="ij")).reshape(3, -1)
-    places = axes.T @ (affine[:3, :3] @ index + affine[:3, 3:])
-    return np.stack([places.min(axis=1), places.max(axis=1)])
-
-
-def mosaic_heights(box: np.ndarray, views: int = len(MOSAIC_VIEWS)) -> Sequence[float]:
-    """Places of the mosaic's slices along the third axis, top of the head first, mm."""
-    share = (np.arange(views) + 0.5) / views
-    return list(box[1, 2] - share * (box[1, 2] - box[0, 2]))
-
-
-def link(scene: Any) -> None:
-    """Put the views in their groups: the reading views move together, the mosaic's stay where they are."""
-    for view in ALL_VIEWS:
-        node = slice_node(scene, view)
-        if node is not None:
-            node.SetViewGroup(_MOSAIC_GROUP if view in MOSAIC_VIEWS else _READING_GROUP)
 
 
 def _grid_xml(rows: Sequence[Sequence[str]]) -> str:
@@ -151,7 +110,7 @@ def _split(kind: str, items: Sequence[str]) -> str:
 
 
 def _view_xml(name: str) -> str:
-    properties: Dict[str, str] = {
+    properties: dict[str, str] = {
         "orientation": "Axial",
         "viewlabel": _LABELS.get(name) or name.replace("PerfuSynthMosaic", ""),
         "viewcolor": _COLOUR,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import slicer
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from .grid_volume import GridVolume
 from .map_volumes import SYNTHETIC_ATTRIBUTE
 from .node_geometry import matrix_of
 
@@ -16,10 +15,11 @@ from .node_geometry import matrix_of
 HYPOPERFUSION, CORE = "hypoperfusion", "core"
 #: Ids of what is kept: the computed region before an edit, and an edited region once the threshold moves on.
 ORIGINAL, EDITED = "original", "edited"
-#: Colours, 0 to 1: those of the server's report for regions; yellow what a person drew, grey what it was before.
+#: Colours, 0 to 1: the hues of the server's report, pale enough to be seen on a map's own green; yellow what a person
+#: drew, grey what it was before. [d]
 COLOURS = {
-    HYPOPERFUSION: (74 / 255, 232 / 255, 128 / 255),
-    CORE: (255 / 255, 124 / 255, 224 / 255),
+    HYPOPERFUSION: (0.78, 1.0, 0.84),
+    CORE: (1.0, 0.49, 0.88),
     EDITED: (1.0, 0.85, 0.2),
     ORIGINAL: (0.7, 0.7, 0.7),
 }
@@ -28,13 +28,25 @@ OUTLINE_WIDTH = 2
 _LABELMAP = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 
 
+def add_segmentation(scene: Any, reference: Any) -> Any:
+    """A segmentation node without segments, whose geometry is that of ``reference`` (a map's volume node)."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Regions SYNTHETIC")
+    node.SetAttribute(SYNTHETIC_ATTRIBUTE, "regions")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+    node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_WIDTH)
+    node.GetDisplayNode().SetOpacity2DFill(1.0)  # segments have an opacity of their own
+    node.GetDisplayNode().SetOpacity2DOutline(1.0)
+    return node
+
+
 class RegionSegments:
     """Segments as bool arrays on the maps' grid.
 
     Parameters
     ----------
     node
-        A vtkMRMLSegmentationNode in a scene: new from `add`, or one that came with a scene.
+        A vtkMRMLSegmentationNode in a scene: new from `add_segmentation`, or one that came with a scene.
     shape, affine
         The maps' grid: (x, y, z) and 4x4 voxel index to RAS, mm.
     """
@@ -44,16 +56,6 @@ class RegionSegments:
         self.shape = shape
         self.affine = affine
         self._given: dict[str, np.ndarray] = {}
-
-    @classmethod
-    def add(cls, scene: Any, reference: Any, volume: GridVolume) -> RegionSegments:
-        """A segmentation node without segments, whose geometry is that of ``reference`` (a map's volume node)."""
-        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Regions SYNTHETIC")
-        node.SetAttribute(SYNTHETIC_ATTRIBUTE, "regions")
-        node.CreateDefaultDisplayNodes()
-        node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
-        node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_WIDTH)
-        return cls(node, volume.array.shape, volume.affine)
 
     def has(self, segment: str) -> bool:
         """Whether there is such a segment."""
@@ -66,7 +68,7 @@ class RegionSegments:
     def put(self, segment: str, mask: np.ndarray, name: str) -> None:
         """Make the segment this mask (bool, the maps' grid), adding it where it is missing.
 
-        The mask is what `edited` compares with: it must not be written to any more.
+        The mask is kept as what `given` tells: it must not be written to any more.
         """
         segmentation = self.node.GetSegmentation()
         image = self._oriented(mask)
@@ -101,27 +103,26 @@ class RegionSegments:
         scalars = vtk_to_numpy(on_grid.GetPointData().GetScalars())
         return scalars.reshape(on_grid.GetDimensions()[::-1]).T > 0
 
-    def given(self, segment: str) -> Optional[np.ndarray]:
+    def given(self, segment: str) -> np.ndarray | None:
         """The mask that `put` gave the segment last; None where the segment came with a scene."""
         return self._given.get(segment)
 
-    def is_edited(self, segment: str) -> bool:
-        """Whether somebody else changed the segment since `put`."""
-        given = self._given.get(segment)
-        return given is not None and self.has(segment) and not np.array_equal(self.mask(segment), given)
+    def remember(self, segment: str, mask: np.ndarray) -> None:
+        """Take a mask for what `put` gave the segment last, where a scene brought the segment."""
+        self._given[segment] = mask
 
-    def copy(self, segment: str, to: str, name: str, mask: np.ndarray) -> None:
-        """Keep a mask as a segment of its own, not shown."""
-        self.put(to, mask, name)
-        self.show(to, False)
+    def rename(self, segment: str, name: str) -> None:
+        """Give the segment another name."""
+        self.node.GetSegmentation().GetSegment(segment).SetName(name)
+
+    def remove(self, segment: str) -> None:
+        """Take the segment out of the segmentation."""
+        self._given.pop(segment, None)
+        self.node.GetSegmentation().RemoveSegment(segment)
 
     def show(self, segment: str, visible: bool) -> None:
         """Show or hide a segment in all views."""
         self.node.GetDisplayNode().SetSegmentVisibility(segment, visible)
-
-    def shown(self, segment: str) -> bool:
-        """Whether the segment is shown."""
-        return bool(self.node.GetDisplayNode().GetSegmentVisibility(segment))
 
     def set_fill(self, segment: str, opacity: float) -> None:
         """Fill the segment with this opacity, 0 (outline only) to 1."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 
-#: Sizes of the text, pixels: small enough for a mosaic's tile, large enough to be read from a metre.
-_SMALLEST, _LARGEST = 7, 15
+#: Largest text, and the smallest that can still be read, pixels. [d]
+_LARGEST, _SMALLEST = 15, 7
+#: Width of a letter, share of its height: the banner's longest line must fit into the view. [d]
+_LETTER_WIDTH = 0.58
 #: Colour of all text: on CT and on maps alike nothing else has it. [d]
 TEXT_COLOUR = (1.0, 0.92, 0.35)
 #: Letters of the ways into a patient along R, A, S.
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
-#: Positions of vtkCornerAnnotation.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 5, 4, 7, 6
+_PLACES = vtk.vtkCornerAnnotation
+_LEFT, _RIGHT, _TOP, _BOTTOM = _PLACES.LeftEdge, _PLACES.RightEdge, _PLACES.UpperEdge, _PLACES.LowerEdge
 #: A colour bar's place and size, shares of the view.
 _BAR_SIZE, _BAR_PLACE = (0.11, 0.5), (0.93, 0.5)
 #: Numbers beside a colour bar.
@@ -41,16 +44,15 @@ class ViewAnnotation:
         self._renderer = renderer
         self._node = node
         self.actor = vtk.vtkCornerAnnotation()
-        self.actor.SetMinimumFontSize(_SMALLEST)
-        self.actor.SetMaximumFontSize(_LARGEST)
         self.actor.GetTextProperty().SetColor(*TEXT_COLOUR)
         self.actor.GetTextProperty().SetBold(1)
         self.actor.GetTextProperty().SetShadow(1)
         self.actor.SetText(_TOP, "\n".join(banner))
         self.actor.SetText(_BOTTOM, "\n".join(foot))
-        self._name_sides()
+        self._longest = max(len(line) for line in [*banner, *foot])
+        self._fit()
         renderer.AddViewProp(self.actor)
-        self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._name_sides())
+        self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._fit())
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -62,7 +64,11 @@ class ViewAnnotation:
         self._node.RemoveObserver(self._observer)
         self._renderer.RemoveViewProp(self.actor)
 
-    def _name_sides(self) -> None:
+    def _fit(self) -> None:
+        width = self._node.GetDimensions()[0]
+        size = int(min(_LARGEST, max(_SMALLEST, width / (_LETTER_WIDTH * self._longest))))
+        self.actor.SetMaximumFontSize(size)
+        self.actor.SetMinimumFontSize(size)
         matrix = self._node.GetSliceToRAS()
         to_the_right = np.array([matrix.GetElement(row, 0) for row in range(3)])
         self.actor.SetText(_LEFT, letter_of(-to_the_right))
@@ -75,14 +81,18 @@ def letter_of(direction: np.ndarray) -> str:
     return _LETTERS[axis][0 if direction[axis] > 0 else 1]
 
 
-def add_colour_bar(node: Any, title: str, views: Sequence[Any]) -> Any:
+def show_colour_bar(node: Any, title: str, views: Sequence[Any]) -> None:
     """A bar of a map's colours with numbers, in the given views (slice nodes) where they show the map.
 
     It is a node of the scene: it is saved with it and follows the map's window.
     """
-    bar = slicer.vtkMRMLColorLegendDisplayNode()
-    node.GetScene().AddNode(bar)
+    bar = _colour_bar_of(node)
+    if bar is None:
+        bar = slicer.vtkMRMLColorLegendDisplayNode()
+        node.GetScene().AddNode(bar)
+        node.AddAndObserveDisplayNodeID(bar.GetID())
     bar.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
+    bar.SetAndObserveColorNodeID(node.GetDisplayNode().GetColorNodeID())
     bar.SetTitleText(title)
     bar.SetNumberOfLabels(_BAR_NUMBERS)
     bar.SetLabelFormat("%.0f")
@@ -90,5 +100,11 @@ def add_colour_bar(node: Any, title: str, views: Sequence[Any]) -> Any:
     bar.SetPosition(*_BAR_PLACE)
     for view in views:
         bar.AddViewNodeID(view.GetID())
-    node.AddAndObserveDisplayNodeID(bar.GetID())
-    return bar
+
+
+def _colour_bar_of(node: Any) -> Any:
+    for index in range(node.GetNumberOfDisplayNodes()):
+        shown = node.GetNthDisplayNode(index)
+        if shown is not None and shown.IsA("vtkMRMLColorLegendDisplayNode"):
+            return shown
+    return None

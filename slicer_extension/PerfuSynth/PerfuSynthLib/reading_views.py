@@ -1,0 +1,139 @@
+"""Puts a reading into its views: which volumes, how they are turned and linked, text and colour bars over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import reading_layout as layout
+from .facts import Facts
+from .grid_volume import GridVolume
+from .map_volumes import title_of
+from .scan_planes import planes_of
+from .slice_annotations import ViewAnnotation, show_colour_bar
+
+#: Views by the maps whose colour bar they bear.
+_BARS = {"tmax": (layout.TMAX_VIEW, layout.OVERLAY_VIEW), "cbf": (layout.CBF_VIEW,)}
+
+
+class ReadingViews:
+    """The views of one reading.
+
+    Parameters
+    ----------
+    scene
+        The MRML scene.
+    ncct, tmax, cbf
+        Volume nodes.
+    brain
+        Mask on the maps' grid: views are placed around it.
+    facts
+        Banner and model.
+    renderer_of
+        The renderer of a slice view by name; None where the layout does not show it.
+    """
+
+    def __init__(
+        self,
+        scene: Any,
+        ncct: Any,
+        tmax: Any,
+        cbf: Any,
+        brain: GridVolume,
+        facts: Facts,
+        renderer_of: Callable[[str], Any],
+    ):
+        self._scene, self._facts, self._renderer_of = scene, facts, renderer_of
+        self._ncct, self._maps = ncct, {"tmax": tmax, "cbf": cbf}
+        self._planes = planes_of(brain)
+        self._affine = brain.affine
+        self._placed: set[str] = set()
+        self._annotations: dict[str, ViewAnnotation] = {}
+        self._renderers: dict[str, Any] = {}
+
+    def arrange(self, number: int, opacity: float, region: np.ndarray) -> None:
+        """Show a layout (`reading_layout.FOUR_VIEWS`, `MOSAIC`) with this reading in it.
+
+        A view that is new to this reading begins at the slice that holds most of ``region`` (bool, the maps' grid).
+        """
+        node = self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if node is not None:
+            layout.add_layouts(node)
+            node.SetViewArrangement(number)
+        self.annotate()
+        tmax, cbf = self._maps["tmax"].GetID(), self._maps["cbf"].GetID()
+        contents = {
+            layout.NCCT_VIEW: layout.Content(self._ncct.GetID()),
+            layout.TMAX_VIEW: layout.Content(tmax),
+            layout.CBF_VIEW: layout.Content(cbf),
+        }
+        overlay = layout.Content(self._ncct.GetID(), tmax, opacity)
+        for view in layout.ALL_VIEWS:
+            layout.fill_view(self._scene, view, contents.get(view, overlay))
+        self._place(region)
+        self._show_colour_bars()
+
+    def fit(self, region: np.ndarray) -> None:
+        """Place all views anew, as at first: for instance once a new layout has its size on the screen."""
+        self._placed = set()
+        self._place(region)
+
+    def keep_places(self) -> None:
+        """Leave the views that exist where they are: a loaded scene has placed them."""
+        self._placed = {view for view in layout.ALL_VIEWS if layout.slice_node(self._scene, view) is not None}
+
+    def annotate(self) -> None:
+        """Write banner, sides and model over every view that is there now; views come and go with the layout."""
+        for view in layout.ALL_VIEWS:
+            renderer = self._renderer_of(view)
+            node = layout.slice_node(self._scene, view)
+            if view in self._annotations and self._renderers[view] is not renderer:
+                self._annotations.pop(view).remove()
+            if renderer is not None and node is not None and view not in self._annotations:
+                self._renderers[view] = renderer
+                self._annotations[view] = ViewAnnotation(renderer, node, self._facts.notices, self._foot(view))
+
+    def set_opacity(self, opacity: float) -> None:
+        """Opacity of Tmax over the NCCT, 0 to 1."""
+        for view in (layout.OVERLAY_VIEW, *layout.MOSAIC_VIEWS):
+            layout.set_opacity(self._scene, view, opacity)
+
+    def sides(self, view: str) -> tuple[str, str]:
+        """The letters at the left and the right of a view."""
+        return self._annotations[view].sides
+
+    def let_go(self) -> None:
+        """Take the text off the views; what is in the scene stays."""
+        for annotation in self._annotations.values():
+            annotation.remove()
+        self._annotations = {}
+
+    def _place(self, region: np.ndarray) -> None:
+        heights = self._planes.spread(len(layout.MOSAIC_VIEWS))
+        tiles = {view: heights[number] for number, view in enumerate(layout.MOSAIC_VIEWS)}
+        start = self._planes.fullest(GridVolume(region, self._affine))
+        for view in layout.ALL_VIEWS:
+            node = layout.slice_node(self._scene, view)
+            if node is not None and view not in self._placed:
+                layout.place_view(node, self._planes, tiles.get(view, start))
+                self._placed.add(view)
+
+    def _foot(self, view: str) -> list[str]:
+        if view in layout.MOSAIC_VIEWS:
+            return []
+        shown = {
+            layout.NCCT_VIEW: "CT",
+            layout.TMAX_VIEW: title_of("tmax"),
+            layout.CBF_VIEW: title_of("cbf"),
+            layout.OVERLAY_VIEW: f"CT and {title_of('tmax')}",
+        }
+        return [shown[view], self._facts.made_by]
+
+    def _show_colour_bars(self) -> None:
+        for name, views in _BARS.items():
+            nodes = [layout.slice_node(self._scene, view) for view in views]
+            shown = [node for node in nodes if node is not None]
+            if shown:
+                show_colour_bar(self._maps[name], title_of(name), shown)
