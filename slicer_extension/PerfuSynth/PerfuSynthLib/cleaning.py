@@ -123,7 +123,7 @@ def _without_small(mask: np.ndarray, minimum_voxels: float) -> np.ndarray:
     if minimum_voxels <= 1 or not mask.any():
         return mask
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    labels = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(image, True))
+    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True))
     keep = np.bincount(labels.ravel()) >= minimum_voxels - 1e-6
     keep[0] = False
     return keep[labels]

@@ -82,7 +82,7 @@ class Measurer:
         self._tmax_row, self._cbf_row = self._tmax[self._inside], self._cbf[self._inside]
         self._right, self._right_row = None, None
         if midplane is not None:
-            self._right = midplane.right_of(self.shape, np.asarray(tmax.affine, float))[self._box]
+            self._right = midplane.right_of(self._box, np.asarray(tmax.affine, float))
             self._right_row = self._right[self._inside]
         self._given_normal_cbf = normal_cbf
         self._cleaned: dict[float, np.ndarray] = {}

@@ -21,11 +21,19 @@ class Midplane(NamedTuple):
     point: np.ndarray
     normal: np.ndarray
 
-    def right_of(self, shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
-        """Bool array of ``shape``: voxels whose centre lies on the patient's right."""
+    def right_of(self, box: tuple[slice, slice, slice], affine: np.ndarray) -> np.ndarray:
+        """Bool array of a box of voxels: those whose centre lies on the patient's right.
+
+        Parameters
+        ----------
+        box
+            First voxel and the one after the last along each axis.
+        affine
+            Of the whole grid, voxel index to RAS, mm.
+        """
         coefficients = affine[:3, :3].T @ self.normal
         offset = float((affine[:3, 3] - self.point) @ self.normal)
-        x, y, z = (np.arange(shape[axis]) * coefficients[axis] for axis in range(3))
+        x, y, z = (np.arange(box[axis].start, box[axis].stop) * coefficients[axis] for axis in range(3))
         return (x[:, None, None] + y[None, :, None] + z[None, None, :] + offset) > 0
 
     def mirrored(self, ras: np.ndarray) -> np.ndarray:
