@@ -7,7 +7,6 @@ import slicer
 from qt_harness.slicer_program import Program
 
 MODULE_FILE = Path(__file__).parents[2] / "slicer_extension" / "PerfuSynth" / "PerfuSynth.py"
-PHANTOM_CT = Path(__file__).parents[2] / "sample-data" / "phantom-4000020" / "ncct.nii.gz"
 
 
 class Person:
@@ -29,12 +28,12 @@ class Person:
         self.program.wait(lambda: expect in ui.connectionLabel.text)
 
     def load_phantom(self):
-        """Bring the phantom's CT into the scene, as the program's own reader would."""
-        from PerfuSynthLib.nifti_file import read_nifti
+        """Bring the phantom's CT into the scene, as the program's own reader would; its name is a patient's."""
         from PerfuSynthLib.node_geometry import set_volume
+        from small_scan import small_scan
 
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "DOE^JANE 1955 HEAD")
-        set_volume(node, read_nifti(PHANTOM_CT))
+        set_volume(node, small_scan())
         node.CreateDefaultDisplayNodes()
         self.ui.volumeRadio.setChecked(True)
         self.ui.volumeSelector.setCurrentNode(node)
@@ -52,10 +51,9 @@ class Person:
         self.program.wait(lambda: self.ui.applyButton.enabled)
         self.program.click(self.ui.applyButton)
 
-    def wait_for_maps(self, seconds: float = 60.0) -> None:
+    def wait_for_maps(self, seconds: float = 240.0) -> None:
         """Until maps and cleaned numbers are there."""
-        reader = self.session.reader
-        self.program.wait(lambda: reader.reading is not None and not reader.provisional and reader.rows, seconds)
+        self.program.wait(lambda: self.session.reader.settled, seconds)
 
     def number(self, label: str) -> str:
         """A value of the table."""

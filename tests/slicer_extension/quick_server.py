@@ -25,10 +25,13 @@ class KnownMaps:
         ncct, brain = inputs["ncct"], inputs["brain"]
         _obey(on_progress)
         inside = brain.array > 0
-        axes = [ncct.affine[:3, axis, None, None, None] * index for axis, index in enumerate(np.indices(inside.shape))]
-        ras = sum(axes) + ncct.affine[:3, 3, None, None, None]
-        centre = ras[:, inside].mean(axis=1) - [OFFSET_MM, 0, 0]
-        ball = np.linalg.norm(ras - centre[:, None, None, None], axis=0) < RADIUS_MM
+        x, y, z = np.ogrid[tuple(slice(n) for n in inside.shape)]
+        middle = [(inside.sum(axis=tuple({0, 1, 2} - {axis})) @ np.arange(n)) / inside.sum()
+                  for axis, n in enumerate(inside.shape)]  # fmt: skip
+        centre = ncct.affine[:3, :3] @ middle - [OFFSET_MM, 0, 0]
+        steps = ncct.affine[:3, :3].astype(np.float32)
+        away = (steps[row, 0] * x + (steps[row, 1] * y + steps[row, 2] * z - centre[row]) for row in range(3))
+        ball = sum(np.square(distance, dtype=np.float32) for distance in away) < RADIUS_MM**2
         tmax = np.where(inside, np.where(ball, 8.0, 2.0), 0.0).astype(np.float32)
         cbf = np.where(inside, np.where(ball, 12.0, 50.0), 0.0).astype(np.float32)
         return Synthesis({"tmax": ncct.with_array(tmax), "cbf": ncct.with_array(cbf)})

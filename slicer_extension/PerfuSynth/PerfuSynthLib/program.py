@@ -26,7 +26,9 @@ def session_of_program() -> Session:
     around = Surroundings(
         slicer.mrmlScene, ServerBook(settings, tokens), ResultCache(cache), renderer_of_view, _dicom_tags
     )
-    return Session(around)
+    session = Session(around)
+    session.choice.on_opened = show_in_views
+    return session
 
 
 def renderer_of_view(name: str) -> Any:

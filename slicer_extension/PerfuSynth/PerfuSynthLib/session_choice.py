@@ -31,8 +31,11 @@ class Choice:
         Gives a look-up of DICOM tags for a volume (see `chosen_volume.dicom_tags_of`), or None.
     background, changed
         As in `ServerConnection`.
-    show_volume
-        Told a volume that should be shown as chosen.
+
+    Attributes
+    ----------
+    on_opened
+        Told the node of a study that the user wanted to see.
     """
 
     def __init__(
@@ -45,13 +48,12 @@ class Choice:
     ):
         self._scene, self._connection, self._background = scene, connection, background
         self._dicom_tag, self._changed = dicom_tag, changed
-        self.show_volume: Callable[[Any], None] = lambda node: None
+        self.on_opened: Callable[[Any], None] = lambda node: None
         self.study = ""
         self.volume: Any = None
         self.text = ""
         self.problem: Optional[Problem] = None
         self.doubts: list[Concern] = []
-        self._synthesize_after = None
 
     @property
     def key(self) -> str:
@@ -128,7 +130,7 @@ class Choice:
         if then is not None:
             then(node)
         else:
-            self.show_volume(node)
+            self.on_opened(node)
         self._changed()
 
     def _not_opened(self, problem: Problem) -> None:

@@ -9,7 +9,7 @@ import slicer
 
 from .session import Session
 
-_COLUMNS = ("", "Value", "90 % interval")
+_COLUMNS = ("", "Value", "Interval")
 
 
 class NumbersSection:
@@ -29,19 +29,19 @@ class NumbersSection:
         """Show the numbers as they are now."""
         ui, reader = self._ui, self._reader
         hidden = ui.numbersSection.collapsed
+        words = reader.words
         ui.numbersSection.setEnabled(reader.reading is not None)
-        ui.numbersStateLabel.setText(reader.numbers_state)
+        ui.numbersStateLabel.setText(words.numbers_state)
         ui.numbersStateLabel.setStyleSheet("color: #9a5b00" if reader.provisional else "")
-        ui.numbersStateLabel.setVisible(bool(reader.numbers_state) and not hidden)
-        ui.intervalsLabel.setText(reader.intervals_text)
-        ui.intervalsLabel.setVisible(bool(reader.intervals_text) and not hidden)
-        ui.editedLabel.setText(reader.edited_text)
-        ui.editedLabel.setVisible(bool(reader.edited_text) and not hidden)
+        ui.numbersStateLabel.setVisible(bool(words.numbers_state) and not hidden)
+        ui.notesLabel.setText(words.notes)
+        ui.notesLabel.setVisible(bool(words.notes) and not hidden)
         ui.originalButton.setEnabled(reader.edited)
-        self._fill(reader.rows)
+        self._fill(words)
 
-    def _fill(self, rows: Any) -> None:
-        table = self._ui.numbersTable
+    def _fill(self, words: Any) -> None:
+        table, rows = self._ui.numbersTable, words.rows
+        table.horizontalHeaderItem(2).setText(words.interval_title)
         table.setColumnHidden(2, not any(row.interval for row in rows))
         if table.rowCount != len(rows):
             table.setRowCount(len(rows))
@@ -52,6 +52,7 @@ class NumbersSection:
             for column, text in enumerate((row.label, row.value, row.interval)):
                 item = table.item(index, column)
                 item.setText(text)
+                item.setToolTip(row.note)
                 font = item.font()
                 font.setBold(row.main)
                 font.setItalic(row.provisional)

@@ -24,11 +24,10 @@ class Panel:
 
     def __init__(self, ui: Any, session: Session):
         self._ui, self._session = ui, session
-        self._study = StudySection(ui, session)
         self._read = ReadSection(ui, session)
         self._sections = [
             ConnectSection(ui, session),
-            self._study,
+            StudySection(ui, session),
             SynthesizeSection(ui, session),
             self._read,
             NumbersSection(ui, session),
@@ -49,17 +48,14 @@ class Panel:
     def refresh(self, *_: Any) -> None:
         """Show the session's state everywhere."""
         ui, reader = self._ui, self._session.reader
+        words = reader.words
         self._shown = self._session.revision
-        ui.bannerLabel.setText("\n".join(reader.banner))
-        ui.warningsLabel.setText("\n".join(f"⚠ {warning}" for warning in reader.warnings))
-        ui.warningsLabel.setVisible(bool(reader.warnings))
+        ui.bannerLabel.setText("\n".join(words.banner))
+        ui.warningsLabel.setText("\n".join(f"⚠ {warning}" for warning in words.warnings))
+        ui.warningsLabel.setVisible(bool(words.warnings))
         for section in self._sections:
             section.refresh()
         self._shortcuts.set_enabled(self._open and reader.reading is not None)
-
-    def show_volume(self, node: Any) -> None:
-        """Let the selector show a volume."""
-        self._study.show_volume(node)
 
     def show_probe(self) -> None:
         """What lies under the cursor has changed."""
@@ -68,6 +64,7 @@ class Panel:
     def set_open(self, is_open: bool) -> None:
         """The module was entered or left; work goes on in both cases, the keys are alive in one."""
         self._open = is_open
+        self._session.reader.refresh_views()
         self.refresh()
 
     def close(self) -> None:

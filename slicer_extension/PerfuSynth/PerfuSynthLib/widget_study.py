@@ -37,11 +37,6 @@ class StudySection:
         ui.studyLabel.setStyleSheet("color: #b00020" if session.choice.problem else "")
         ui.studyLabel.setVisible(bool(session.choice.text) and not ui.studySection.collapsed)
 
-    def show_volume(self, node: Any) -> None:
-        """Let the selector show a volume that the session has chosen."""
-        self._ui.volumeRadio.setChecked(True)
-        self._ui.volumeSelector.setCurrentNode(node)
-
     def _choose(self, *_: Any) -> None:
         ui = self._ui
         if ui.studyRadio.checked:

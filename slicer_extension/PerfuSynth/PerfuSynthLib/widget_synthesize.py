@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import qt
-import slicer
 
 from .session import Session
+from .widget_questions import confirmed, may_send_to_server
 
 _COLUMNS = ("Scan", "State", "Time")
 
@@ -21,6 +21,7 @@ class SynthesizeSection:
         ui.applyButton.connect("clicked()", self._apply)
         ui.cardButton.connect("clicked()", self._show_card)
         ui.cancelOrderButton.connect("clicked()", self._cancel_chosen)
+        ui.overrideButton.connect("clicked()", self._override)
         ui.taskBox.connect("currentIndexChanged(int)", self._choose_task)
         ui.ordersTable.connect("cellDoubleClicked(int,int)", self._show_order)
         ui.ordersTable.connect("itemSelectionChanged()", self._refresh_cancel)
@@ -54,6 +55,7 @@ class SynthesizeSection:
         ui.orderProblemLabel.setText(session.orders.problem_text)
         ui.orderProblemLabel.setStyleSheet("color: #b00020")
         ui.orderProblemLabel.setVisible(bool(session.orders.problem_text) and not hidden)
+        ui.overrideButton.setVisible(bool(session.override_question()) and order is None and not hidden)
         self._fill_table(hidden)
 
     def _promise(self) -> str:
@@ -92,14 +94,19 @@ class SynthesizeSection:
         order = session.orders.of(session.choice.key)
         if order:
             session.orders.cancel(order)
-        elif not session.needs_consent() or self._ask_consent():
+        elif self._may_send():
             session.synthesize()
 
-    def _ask_consent(self) -> bool:
-        if not slicer.util.confirmYesNoDisplay(self._session.consent_question(), windowTitle="PerfuSynth"):
+    def _override(self) -> None:
+        if confirmed(self._session.override_question()) and self._may_send():
+            self._session.override()
+
+    def _may_send(self) -> bool:
+        """Whether the user wants this CT sent there: asked once per server, and where the CT looks unlike one."""
+        doubts = self._session.doubts_question()
+        if doubts and not confirmed(doubts):
             return False
-        self._session.give_consent()
-        return True
+        return not self._session.needs_consent() or may_send_to_server(self._session)
 
     def _cancel_chosen(self) -> None:
         order = self._chosen()

@@ -9,6 +9,7 @@ from pathlib import Path
 import slicer
 import slicer.util
 from offscreen import Desktop
+from PySide6 import QtCore, QtWidgets
 from qt_harness import python_qt, scripted_module, slicer_widgets
 
 
@@ -67,7 +68,8 @@ class Program:
         )
         util = slicer.util
         util.mainWindow = lambda: self.main_window
-        util.findChildren = lambda widget: widget.findChildren(self.qt.QObject)
+        util.findChildren = lambda widget: widget.findChildren(QtCore.QObject)
+        util.getModuleWidget = lambda name: self.widget
         util.selectModule = lambda name: self.selected_modules.append(name)
         util.errorDisplay = lambda text, **_: self.messages.append(text)
         util.infoDisplay = util.warningDisplay = util.errorDisplay
@@ -94,9 +96,9 @@ class Program:
         button.click()
         python_qt.process_events()
 
-    def wait(self, condition, seconds: float = 60.0):
+    def wait(self, condition, seconds: float = 120.0):
         """Let the program run until a condition is true; returns what it gave."""
-        end = self.qt.QDeadlineTimer(int(seconds * 1000)) if hasattr(self.qt, "QDeadlineTimer") else None
+        end = QtCore.QDeadlineTimer(int(seconds * 1000))
         while not (found := condition()):
             python_qt.process_events(0.02)
             assert not end.hasExpired(), f"nothing after {seconds} s; the panel says: {self.told()}"
@@ -104,7 +106,7 @@ class Program:
 
     def told(self) -> list[str]:
         """All texts of the labels that the panel shows."""
-        labels = self.widget.panel.findChildren(self.qt.QLabel.__mro__[1])
+        labels = self.widget.panel.findChildren(QtWidgets.QLabel)
         return [label.text for label in labels if label.text and not label.isHidden()]
 
     def close(self) -> None:

@@ -2,16 +2,19 @@
 
 import slicer
 from PySide6 import QtCore, QtWidgets
+from qt_harness.python_qt import connect
 
 
 def make(qt) -> dict[str, type]:
     """The classes by name; `qt` is the stand-in module, whose widgets connect by signature."""
 
     class qMRMLWidget(qt.QWidget):
-        mrmlSceneChanged = QtCore.Signal(object)
+        """Passes its scene on, as the connections in the ``.ui`` file say."""
 
         def setMRMLScene(self, scene):
-            self.mrmlSceneChanged.emit(scene)
+            for selector in self.findChildren(QtWidgets.QComboBox):
+                if hasattr(selector, "setMRMLScene"):
+                    selector.setMRMLScene(scene)
 
     class ctkCollapsibleButton(qt.QGroupBox):
         """A box with a title that folds its contents away."""
@@ -140,5 +143,7 @@ def make(qt) -> dict[str, type]:
         def setCurrentNode(self, node):
             self.setCurrentIndex(self._ids.index(node.GetID()) if node is not None else 0)
 
-    return {kind.__name__: kind for kind in
-            (qMRMLWidget, ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit, qMRMLNodeComboBox)}
+    kinds = (qMRMLWidget, ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit, qMRMLNodeComboBox)
+    for kind in kinds:
+        kind.connect = connect  # what a class inherits from Qt itself is found before what its Python parent adds
+    return {kind.__name__: kind for kind in kinds}
