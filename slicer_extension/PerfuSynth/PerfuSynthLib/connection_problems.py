@@ -71,13 +71,6 @@ def problem_of_error(error: Exception) -> Problem:
         )
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, UnicodeError)):
         return Problem("bad_address", "This is no address of a server.", "Check the address.", detail)
-    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
-        return Problem(
-            "bad_ca_file",
-            "The file with the certificate authority cannot be used.",
-            "Choose a PEM file that is there, or leave the field empty.",
-            detail,
-        )
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) or "NameResolution" in type(cause).__name__ for cause in causes):
         return ConnectionLost(

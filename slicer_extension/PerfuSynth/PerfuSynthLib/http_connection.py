@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -59,7 +60,7 @@ class HttpConnection:
     Raises
     ------
     Problem
-        Codes ``bad_address``, ``bad_token``.
+        Codes ``bad_address``, ``bad_token``, ``bad_ca_file``.
     """
 
     def __init__(self, settings: ServerSettings, timeouts: Timeouts):
@@ -69,6 +70,7 @@ class HttpConnection:
         self._of_thread = threading.local()
         if not (settings.token.isascii() and settings.token.isprintable()) or " " in settings.token:
             raise Problem("bad_token", "The access token holds characters that no token has.", "Paste it anew.")
+        _check_ca_file(settings.ca_file)
 
     def get(self, path: str, params: dict[str, str] | None = None) -> requests.Response:
         """An answer with its body, tried again when the connection fails.
@@ -193,6 +195,20 @@ class HttpConnection:
             if self._settings.token:
                 session.headers["Authorization"] = f"Bearer {self._settings.token}"
         return session
+
+
+def _check_ca_file(path: str) -> None:
+    """Told before anything is sent: requests would only say that the connection failed."""
+    try:
+        if path:
+            ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise Problem(
+            "bad_ca_file",
+            "The file with the certificate authority cannot be used.",
+            "Choose a PEM file that is there, or leave the field empty.",
+            f"{type(error).__name__}: {error}",
+        ) from None
 
 
 def _blocks(answer: requests.Response) -> Any:
