@@ -15,6 +15,7 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 import numpy as np
 import slicer
 import vtk
+from PerfuSynthLib.node_geometry import set_volume
 from vtk.util.numpy_support import vtk_to_numpy
 
 #: What a slice view of the desktop program shows beside the images, and what this project shows in it.
@@ -94,8 +95,9 @@ class View:
         return round(self.window.GetSize()[1] - 1 - y), round(x)
 
     def close(self) -> None:
-        """Let go of scene and window."""
+        """Let go of scene and window, in the order in which nothing asks for what is gone."""
         self._group.SetMRMLDisplayableNode(None)
+        self.logic.SetMRMLScene(None)
         self.window.Finalize()
 
 
@@ -155,9 +157,17 @@ class Desktop:
         view = self.views().get(view_name)
         return view.renderer if view else None
 
+    def add_volume(self, volume: Any, name: str = "CT") -> Any:
+        """A volume node of a GridVolume, as a loader would make it."""
+        node = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        set_volume(node, volume)
+        node.CreateDefaultDisplayNodes()
+        return node
+
     def close(self) -> None:
         """Empty the scene and let the windows go."""
+        self.scene.Clear(0)
         for view in self._views.values():
             view.close()
         self._views = {}
-        self.scene.Clear(1)
+        self.application.GetSliceLogics().RemoveAllItems()

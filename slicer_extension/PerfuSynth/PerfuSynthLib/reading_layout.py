@@ -24,8 +24,8 @@ _LABELS = {NCCT_VIEW: "CT", TMAX_VIEW: "Tmax", CBF_VIEW: "CBF", OVERLAY_VIEW: "C
 _COLOUR = "#3C6E8F"
 #: Views in one group scroll, zoom and pan together; the group of Slicer's own views is 0.
 _READING_GROUP, _MOSAIC_GROUP = 63, 64
-#: Room around the brain for the skull, mm. [d]
-_MARGIN_MM = 18.0
+#: Room around the brain for the skull, and above and below also for text, mm. [d]
+_MARGIN_MM = np.array([18.0, 30.0, 0.0])
 
 
 class Content(NamedTuple):
@@ -90,15 +90,20 @@ def place_view(node: Any, planes: ScanPlanes, height: float) -> None:
     matrix = np.eye(4)
     matrix[:3, :3] = planes.axes
     matrix[:3, 3] = planes.axes @ centre
+    was_modifying = node.StartModify()
+    node.GetSliceToRAS().DeepCopy(matrix_of(matrix))
+    node.SetXYZOrigin(0, 0, 0)
+    node.UpdateMatrices()
+    fit_brain(node, planes)
+    node.EndModify(was_modifying)
+
+
+def fit_brain(node: Any, planes: ScanPlanes) -> None:
+    """Zoom a slice view so that the brain with its surroundings fits; where the view looks stays as it is."""
     width, high, _ = node.GetDimensions()
     size = planes.box[1] - planes.box[0] + 2 * _MARGIN_MM
     pixel = max(size[0] / max(width, 1), size[1] / max(high, 1))
-    was_modifying = node.StartModify()
-    node.GetSliceToRAS().DeepCopy(matrix_of(matrix))
     node.SetFieldOfView(pixel * width, pixel * high, node.GetFieldOfView()[2])
-    node.SetXYZOrigin(0, 0, 0)
-    node.UpdateMatrices()
-    node.EndModify(was_modifying)
 
 
 def _grid_xml(rows: Sequence[Sequence[str]]) -> str:

@@ -128,12 +128,6 @@ class ReadingRegions:
         given = self.segments.given(HYPOPERFUSION)
         return self._raw_region(self._state["threshold_s"]) if given is None else given
 
-    def discard_edit(self) -> None:
-        """Go back to the region as computed; the edit is gone."""
-        computed = self.computed()
-        self._forget_edit()
-        self._put(HYPOPERFUSION, computed, self._region_name())
-
     def let_go(self) -> None:
         """Stop looking after the segmentation."""
         self._observed.RemoveObserver(self._observer)

@@ -121,10 +121,6 @@ class Reading:
                 node.GetDisplayNode().SetVisibility(node is self.state.node_of(state_roles.REGIONS))
         self.views.arrange(number, self.state["map_opacity"], self.regions.computed())
 
-    def fit_views(self) -> None:
-        """Let the brain fill the views again, at the slice with most of the region; for instance after a resize."""
-        self.views.fit(self.regions.computed())
-
     def set_threshold(self, threshold_s: float, region: np.ndarray | None = None) -> float:
         """Show Tmax > ``threshold_s`` at once, without clean-up; returns its volume, mL (`ReadingRegions`)."""
         return self.regions.set_threshold(threshold_s, region)
@@ -144,10 +140,6 @@ class Reading:
     def edited_segment(self) -> np.ndarray | None:
         """The hypoperfusion as somebody edited it, bool on the maps' grid; None where it is as computed."""
         return self.regions.edited()
-
-    def discard_edit(self) -> None:
-        """Go back to the region as computed."""
-        self.regions.discard_edit()
 
     def set_map_opacity(self, opacity: float) -> None:
         """Opacity of Tmax over the NCCT, 0 to 1."""

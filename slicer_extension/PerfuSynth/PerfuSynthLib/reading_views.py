@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import vtk
 
 from . import reading_layout as layout
 from .facts import Facts
 from .grid_volume import GridVolume
-from .map_volumes import title_of
+from .map_volumes import display_of, title_of
 from .scan_planes import planes_of
 from .slice_annotations import ViewAnnotation, show_colour_bar
 
@@ -50,6 +51,8 @@ class ReadingViews:
         self._planes = planes_of(brain)
         self._affine = brain.affine
         self._placed: set[str] = set()
+        self._sizes: dict[str, tuple[int, int, int]] = {}
+        self._watches: list[tuple[Any, int]] = []
         self._annotations: dict[str, ViewAnnotation] = {}
         self._renderers: dict[str, Any] = {}
 
@@ -74,11 +77,6 @@ class ReadingViews:
             layout.fill_view(self._scene, view, contents.get(view, overlay))
         self._place(region)
         self._show_colour_bars()
-
-    def fit(self, region: np.ndarray) -> None:
-        """Place all views anew, as at first: for instance once a new layout has its size on the screen."""
-        self._placed = set()
-        self._place(region)
 
     def keep_places(self) -> None:
         """Leave the views that exist where they are: a loaded scene has placed them."""
@@ -109,6 +107,9 @@ class ReadingViews:
         for annotation in self._annotations.values():
             annotation.remove()
         self._annotations = {}
+        for node, watch in self._watches:
+            node.RemoveObserver(watch)
+        self._watches, self._sizes = [], {}
 
     def _place(self, region: np.ndarray) -> None:
         heights = self._planes.spread(len(layout.MOSAIC_VIEWS))
@@ -119,6 +120,19 @@ class ReadingViews:
             if node is not None and view not in self._placed:
                 layout.place_view(node, self._planes, tiles.get(view, start))
                 self._placed.add(view)
+            if node is not None and view not in self._sizes:
+                self._sizes[view] = node.GetDimensions()
+                watch = node.AddObserver(
+                    vtk.vtkCommand.ModifiedEvent, lambda node, _, view=view: self._resized(view, node)
+                )
+                self._watches.append((node, watch))
+
+    def _resized(self, view: str, node: Any) -> None:
+        """A view that gets its size on the screen after it was placed, or is made large, is filled by the brain."""
+        size = node.GetDimensions()
+        if size != self._sizes[view]:
+            self._sizes[view] = size
+            layout.fit_brain(node, self._planes)
 
     def _foot(self, view: str) -> list[str]:
         if view in layout.MOSAIC_VIEWS:
@@ -136,4 +150,4 @@ class ReadingViews:
             nodes = [layout.slice_node(self._scene, view) for view in views]
             shown = [node for node in nodes if node is not None]
             if shown:
-                show_colour_bar(self._maps[name], title_of(name), shown)
+                show_colour_bar(self._maps[name], display_of(name).unit, shown)

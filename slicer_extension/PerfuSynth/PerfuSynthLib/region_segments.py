@@ -88,7 +88,7 @@ class RegionSegments:
             segmentation.SeparateSegmentLabelmap(segment)
         found.SetLabelValue(1)
         found.GetRepresentation(_LABELMAP).ShallowCopy(image)
-        found.GetRepresentation(_LABELMAP).Modified()
+        self.node.Modified()  # views look at the node, editors at the image
 
     def mask(self, segment: str) -> np.ndarray:
         """The segment as it is now, bool on the maps' grid, whatever grid an editor left it on."""

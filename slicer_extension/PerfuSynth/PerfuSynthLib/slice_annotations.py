@@ -11,6 +11,8 @@ import vtk
 
 #: Largest text, and the smallest that can still be read, pixels. [d]
 _LARGEST, _SMALLEST = 15, 7
+#: The sides' letters are larger by this factor: they must not be overlooked. [d]
+_SIDES_LARGER = 1.5
 #: Width of a letter, share of its height: the banner's longest line must fit into the view. [d]
 _LETTER_WIDTH = 0.58
 #: Colour of all text: on CT and on maps alike nothing else has it. [d]
@@ -20,7 +22,9 @@ _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 _PLACES = vtk.vtkCornerAnnotation
 _LEFT, _RIGHT, _TOP, _BOTTOM = _PLACES.LeftEdge, _PLACES.RightEdge, _PLACES.UpperEdge, _PLACES.LowerEdge
 #: A colour bar's place and size, shares of the view.
-_BAR_SIZE, _BAR_PLACE = (0.11, 0.5), (0.93, 0.5)
+_BAR_SIZE, _BAR_PLACE = (0.04, 0.34), (0.97, 0.05)
+#: Size of its text, pixels.
+_BAR_TEXT = 8
 #: Numbers beside a colour bar.
 _BAR_NUMBERS = 5
 
@@ -43,36 +47,44 @@ class ViewAnnotation:
     def __init__(self, renderer: Any, node: Any, banner: Sequence[str], foot: Sequence[str]):
         self._renderer = renderer
         self._node = node
-        self.actor = vtk.vtkCornerAnnotation()
-        self.actor.GetTextProperty().SetColor(*TEXT_COLOUR)
-        self.actor.GetTextProperty().SetBold(1)
-        self.actor.GetTextProperty().SetShadow(1)
-        self.actor.SetText(_TOP, "\n".join(banner))
-        self.actor.SetText(_BOTTOM, "\n".join(foot))
+        self._text, self._letters = _corner_text(), _corner_text()
+        self._text.SetText(_TOP, "\n".join(banner))
+        self._text.SetText(_BOTTOM, "\n".join(foot))
         self._longest = max(len(line) for line in [*banner, *foot])
         self._fit()
-        renderer.AddViewProp(self.actor)
+        for actor in (self._text, self._letters):
+            renderer.AddViewProp(actor)
         self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._fit())
 
     @property
     def sides(self) -> tuple[str, str]:
         """Letters at the left and at the right of the screen."""
-        return self.actor.GetText(_LEFT), self.actor.GetText(_RIGHT)
+        return self._letters.GetText(_LEFT), self._letters.GetText(_RIGHT)
 
     def remove(self) -> None:
         """Take the text away."""
         self._node.RemoveObserver(self._observer)
-        self._renderer.RemoveViewProp(self.actor)
+        for actor in (self._text, self._letters):
+            self._renderer.RemoveViewProp(actor)
 
     def _fit(self) -> None:
         width = self._node.GetDimensions()[0]
         size = int(min(_LARGEST, max(_SMALLEST, width / (_LETTER_WIDTH * self._longest))))
-        self.actor.SetMaximumFontSize(size)
-        self.actor.SetMinimumFontSize(size)
+        for actor, larger in ((self._text, 1.0), (self._letters, _SIDES_LARGER)):
+            actor.SetMaximumFontSize(int(larger * size))
+            actor.SetMinimumFontSize(int(larger * size))
         matrix = self._node.GetSliceToRAS()
         to_the_right = np.array([matrix.GetElement(row, 0) for row in range(3)])
-        self.actor.SetText(_LEFT, letter_of(-to_the_right))
-        self.actor.SetText(_RIGHT, letter_of(to_the_right))
+        self._letters.SetText(_LEFT, letter_of(-to_the_right))
+        self._letters.SetText(_RIGHT, letter_of(to_the_right))
+
+
+def _corner_text() -> Any:
+    actor = vtk.vtkCornerAnnotation()
+    actor.GetTextProperty().SetColor(*TEXT_COLOUR)
+    actor.GetTextProperty().SetBold(1)
+    actor.GetTextProperty().SetShadow(1)
+    return actor
 
 
 def letter_of(direction: np.ndarray) -> str:
@@ -81,7 +93,7 @@ def letter_of(direction: np.ndarray) -> str:
     return _LETTERS[axis][0 if direction[axis] > 0 else 1]
 
 
-def show_colour_bar(node: Any, title: str, views: Sequence[Any]) -> None:
+def show_colour_bar(node: Any, unit: str, views: Sequence[Any]) -> None:
     """A bar of a map's colours with numbers, in the given views (slice nodes) where they show the map.
 
     It is a node of the scene: it is saved with it and follows the map's window.
@@ -93,11 +105,13 @@ def show_colour_bar(node: Any, title: str, views: Sequence[Any]) -> None:
         node.AddAndObserveDisplayNodeID(bar.GetID())
     bar.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
     bar.SetAndObserveColorNodeID(node.GetDisplayNode().GetColorNodeID())
-    bar.SetTitleText(title)
+    bar.SetTitleText(unit)
     bar.SetNumberOfLabels(_BAR_NUMBERS)
     bar.SetLabelFormat("%.0f")
     bar.SetSize(*_BAR_SIZE)
     bar.SetPosition(*_BAR_PLACE)
+    for text in (bar.GetTitleTextProperty(), bar.GetLabelTextProperty()):
+        text.SetFontSize(_BAR_TEXT)
     for view in views:
         bar.AddViewNodeID(view.GetID())
 
