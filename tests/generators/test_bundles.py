@@ -23,7 +23,7 @@ def test_the_shipped_bundle_is_live_and_intact(home):
     assert bundle.path == SHIPPED
     bundle.verify()
     assert sum(file.stat().st_size for file in bundle.weight_files) <= 16e6
-    assert [output.name for output in bundle.spec.outputs] == ["tmax", "cbf"]
+    assert [output.name for output in bundle.spec.outputs] == ["tmax", "cbf", "hypoperfusion_probability"]
 
 
 def test_changed_weights_are_refused(home):

@@ -41,24 +41,17 @@ NETWORK = {
     "skip_init": 0.5,
     "context": {"windows": [[8, 56], [35, 85]], "stem_channels": [8], "channels": [8, 8]},
 }
-PROBABILITY = {
-    "name": "hypoperfusion_probability",
-    "unit": "1",
-    "range": [0, 1],
-    "description": "probability that Tmax exceeds 6 s",
-    "kind": "probability",
-}
 
 
 def write_tiny_bundle(folder: Path, *, weights: bool = True) -> Path:
-    """A bundle as shipped, but with the tiny network (random weights of a fixed seed)."""
-    shutil.copytree(SHIPPED / "configs", folder / "configs")
+    """A bundle as shipped, but with the tiny network (random weights of a fixed seed), and without calibration."""
+    (folder / "configs").mkdir(parents=True)
+    for name in ("metadata.json", "train.json"):
+        shutil.copy(SHIPPED / "configs" / name, folder / "configs")
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text())
     metadata["perfusynth"]["network"] = NETWORK
     metadata["perfusynth"]["training"] = {}
-    maps = [output for output in metadata["perfusynth"]["outputs"] if output["name"] in ("tmax", "cbf")]
-    metadata["perfusynth"]["outputs"] = [*maps, PROBABILITY]
     (folder / "models").mkdir()
     if weights:
         torch.manual_seed(0)

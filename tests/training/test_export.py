@@ -44,7 +44,7 @@ def test_the_bundle_loads_and_holds_the_best_weights(run, tmp_path):
     best = load_file(run / "best" / "slabs.safetensors")
     for name, tensor in read_weights(made).items():
         assert torch.equal(tensor, best[name].half().float()), name
-    assert made.version.startswith("0.1.0+")
+    assert made.version.startswith("1.0.0+")
     told = json.loads((run / "best" / "slabs.json").read_text())
     assert made.spec.training["weights"] == told
     assert made.spec.training["start_from"]["name"] == "tiny"
