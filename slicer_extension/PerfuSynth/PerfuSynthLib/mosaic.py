@@ -75,13 +75,15 @@ def draw_mosaic(
     rows = [head + i * (size[1] + GAP) for i in range(3)]
     picture = blank(width, rows[-1] + size[1] + GAP)
     _head(picture, view, facts)
+    # What lies outside the brain must not dim its edge.
+    masked = [np.where(inside, volume.array, 0) for volume in (tmax, cbf)]
     for number, x in enumerate(columns):
         index = view.index[number]
         deficit = view.picture(measured.region, index, size, average=False)
         panels = [
             _ct_panel(view, ncct, index, size, deficit, view.picture(core, index, size, average=False)),
-            blend(_map_panel(view, tmax, inside, index, size, MAP_DISPLAYS["tmax"]), outline_of(deficit), TEXT),
-            _map_panel(view, cbf, inside, index, size, MAP_DISPLAYS["cbf"]),
+            blend(_map_panel(view, masked[0], inside, index, size, MAP_DISPLAYS["tmax"]), outline_of(deficit), TEXT),
+            _map_panel(view, masked[1], inside, index, size, MAP_DISPLAYS["cbf"]),
         ]
         for row, y in enumerate(rows):
             picture[y : y + size[1], x : x + PANEL] = panels[row]
@@ -105,11 +107,11 @@ def _ct_panel(
 
 
 def _map_panel(
-    view: AxialView, volume: GridVolume, inside: np.ndarray, index: int, size: tuple[int, int], display: MapDisplay
+    view: AxialView, masked: np.ndarray, inside: np.ndarray, index: int, size: tuple[int, int], display: MapDisplay
 ) -> np.ndarray:
-    # What lies outside the brain must not dim its edge: the average is that of the brain's voxels alone.
+    """A map in colour; averages are those of the brain's voxels alone."""
     weight = view.picture(inside, index, size)
-    values = view.picture(np.where(inside, volume.array, 0), index, size) / np.maximum(weight, 1e-3)
+    values = view.picture(masked, index, size) / np.maximum(weight, 1e-3)
     shown = view.picture(inside, index, size, average=False) >= 0.5
     return np.where(shown[..., None], colourise(values, display), 0).astype(np.uint8)
 
@@ -169,7 +171,7 @@ def _label_map(picture: np.ndarray, y: int, right: int, height: int, display: Ma
     x, top, bottom = right + 14, y + 26, y + height - 14
     ramp = colourise(np.linspace(display.high, display.low, bottom - top), display)
     picture[top:bottom, x : x + 18] = ramp[:, None]
-    draw_text(picture, (x - 2, top - 4), display.unit, 12, DIM, anchor=(0, 1))
+    draw_text(picture, (x - 2, top - 6), display.unit, 12, DIM, anchor=(0, 1))
     span = display.high - display.low
     for value in sorted({*(display.low + span * i / TICKS for i in range(TICKS + 1)), *display.marks}):
         place = round(bottom - (bottom - top) * (value - display.low) / span)
