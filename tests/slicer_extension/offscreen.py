@@ -157,6 +157,11 @@ class Desktop:
         view = self.views().get(view_name)
         return view.renderer if view else None
 
+    def load(self, path: Any) -> bool:
+        """Load an .mrb into the scene, as *Add data* does."""
+        errors = vtk.vtkCollection()
+        return bool(self.scene.ReadFromMRB(str(path), True, errors))
+
     def add_volume(self, volume: Any, name: str = "CT") -> Any:
         """A volume node of a GridVolume, as a loader would make it."""
         node = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)

@@ -17,6 +17,8 @@ _SIDES_LARGER = 1.5
 _LETTER_WIDTH = 0.58
 #: Colour of all text: on CT and on maps alike nothing else has it. [d]
 TEXT_COLOUR = (1.0, 0.92, 0.35)
+#: Distance of lines, share of their height: small text stays in separate lines. [d]
+_LINE_SPACING = 1.2
 #: Letters of the ways into a patient along R, A, S.
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 _PLACES = vtk.vtkCornerAnnotation
@@ -84,6 +86,7 @@ def _corner_text() -> Any:
     actor.GetTextProperty().SetColor(*TEXT_COLOUR)
     actor.GetTextProperty().SetBold(1)
     actor.GetTextProperty().SetShadow(1)
+    actor.GetTextProperty().SetLineSpacing(_LINE_SPACING)
     return actor
 
 
