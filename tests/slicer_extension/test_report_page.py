@@ -1,6 +1,7 @@
 """The report page and its mosaic: honest, closed in itself, the right way round."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -10,6 +11,7 @@ from measured_cases import INPUT, WEIGHTS, Maps, measurer_of, server_case
 from PerfuSynthLib.axial_slices import AxialView, nearest_ras
 from PerfuSynthLib.canvas import BANNER, HYPOPERFUSION, blank, draw_text, outline_of, png_bytes
 from PerfuSynthLib.grid_volume import GridVolume
+from PerfuSynthLib.measurements import Laterality
 from PerfuSynthLib.mosaic import PANEL, draw_mosaic
 from PerfuSynthLib.report_page import ReportPicture, report_page
 from PIL import Image
@@ -175,6 +177,21 @@ def test_an_edited_region_is_told_and_the_models_numbers_stand_beside_it(drawn):
     assert "Edited region (from Tmax > 6 s)" in text
     assert f"{edited.region_ml:.1f} mL" in text
     assert f"{measured.region_ml:.1f} mL" in text
+
+
+def test_the_side_is_told_in_words_also_where_there_is_none():
+    _, maps = head()
+    case = server_case(maps)
+    measured = case.facts.measured
+
+    def said(**changes) -> str:
+        return " ".join(Page(report_page(case.facts, replace(measured, **changes), [])).text)
+
+    assert "Tmax > 6 s: left hemisphere of the patient" in said()
+    both = Laterality("bilateral", 30.0, 40.0, 0.43)
+    assert "Tmax > 6 s: both hemispheres of the patient" in said(laterality=both)
+    assert "Tmax > 6 s: nowhere in the brain" in said(laterality=Laterality("none", 0.0, 0.0, None))
+    assert "side not measured" in said(laterality=None)
 
 
 def close_to(picture: np.ndarray, colour, within: int = 40) -> np.ndarray:

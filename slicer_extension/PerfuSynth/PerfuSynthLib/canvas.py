@@ -44,7 +44,9 @@ def text_opacity(text: str, size: int, bold: bool = False) -> np.ndarray:
     style.SetBold(bold)
     style.SetColor(1, 1, 1)
     image, extent = vtk.vtkImageData(), [0, 0]
-    if not vtk.vtkTextRenderer.GetInstance().RenderString(style, text, image, extent, _DPI):
+    renderer = vtk.vtkTextRenderer.GetInstance()
+    # Named, so that a dollar sign in a text is not taken for the start of a formula.
+    if not renderer.RenderString(style, text, image, extent, _DPI, vtk.vtkTextRenderer.FreeType):
         raise RuntimeError("VTK's text renderer gave no picture")
     width, height, _ = image.GetDimensions()
     rgba = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)

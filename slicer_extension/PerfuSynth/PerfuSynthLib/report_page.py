@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .facts import Facts
 from .interval import why_no_intervals
-from .measurements import EDITED, Measurements
+from .measurements import EDITED, NO_SIDE, Measurements
 from .notices import NO_BASIS
 from .number_rows import SIDES, NumberRow, number_rows, state_text
 from .report_style import STYLE
@@ -66,8 +66,7 @@ def report_page(
 <main>
 <h1>{TITLE}</h1>
 <p class="signature">{escape(_signature(facts))}</p>
-{_numbers(facts, measured)}
-{_as_made(facts, measured, as_made)}
+{_numbers(facts, measured, as_made)}
 {_remarks(facts, measured)}
 {_pictures(pictures)}
 {_meaning(facts)}
@@ -99,26 +98,28 @@ def _signature(facts: Facts) -> str:
     return f"{made}input {facts.input_sha256[:12]}; {facts.software}; {facts.created}"
 
 
-def _numbers(facts: Facts, measured: Measurements) -> str:
-    side = ""
-    if measured.laterality is not None:
-        words = SIDES[measured.laterality.side]
-        side = f'<p class="side">Hypoperfusion: patient\'s <strong>{escape(words)}</strong></p>'
+def _numbers(facts: Facts, measured: Measurements, as_made: Measurements | None) -> str:
+    """The side in words and the table; after a reader's edit the model's own beside it."""
+    tables = _table(state_text(measured), number_rows(facts, measured), facts)
+    if measured.kind == EDITED and as_made is not None:
+        tables += _table("As the model made it, before the edit", number_rows(facts, as_made), facts)
     return f"""<section aria-labelledby="numbers">
 <h2 id="numbers">Numbers</h2>
-{side}
-{_table(f"{state_text(measured)}; volumes inside the brain", number_rows(facts, measured), facts)}
+<p class="side">{_side(measured)}</p>
+<div class="tables">{tables}</div>
 </section>"""
 
 
-def _as_made(facts: Facts, measured: Measurements, as_made: Measurements | None) -> str:
-    """The model's own numbers beside those that a reader changed."""
-    if measured.kind != EDITED or as_made is None:
-        return ""
-    return f"""<section aria-labelledby="made">
-<h2 id="made">As the model made it</h2>
-{_table("Before the reader's edit", number_rows(facts, as_made), facts)}
-</section>"""
+def _side(measured: Measurements) -> str:
+    region = "Edited region" if measured.kind == EDITED else f"Tmax > {measured.settings.hypoperfusion_s:g} s"
+    found = measured.laterality
+    if found is None:
+        words = "side not measured, the midplane is not known"
+    elif found.side == NO_SIDE:
+        words = "nowhere in the brain"
+    else:
+        words = f"<strong>{SIDES[found.side]}</strong> of the patient"
+    return f"{escape(region)}: {words}"
 
 
 def _table(caption: str, rows: Sequence[NumberRow], facts: Facts) -> str:

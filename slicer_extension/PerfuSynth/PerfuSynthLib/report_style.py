@@ -18,6 +18,7 @@ h2 { font-size: 1.05rem; margin: 1.75rem 0 .6rem; color: var(--dim); font-weight
 .signature, caption, figcaption { color: var(--dim); font-size: .875rem; overflow-wrap: anywhere; }
 .side { font-size: 1.2rem; margin: 0 0 .5rem; }
 table { border-collapse: collapse; }
+.tables { display: flex; flex-wrap: wrap; gap: 1rem 4rem; align-items: flex-start; }
 caption { text-align: left; padding: 0 0 .3rem; }
 th, td { text-align: left; padding: .35rem 1.5rem .35rem 0; border-bottom: 1px solid var(--rule);
   vertical-align: top; font-variant-numeric: tabular-nums; }
