@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .client import Model, PerfuSynthClient, models_of
+from .connection_problems import UNAVAILABLE
 from .http_connection import Timeouts
 from .problems import Problem
 from .server_settings import ServerSettings
@@ -89,7 +90,7 @@ def _health(client: PerfuSynthClient) -> str:
     except Problem as problem:
         if getattr(problem, "status", 0) == 503:
             raise Problem(
-                "server_unavailable",
+                UNAVAILABLE,
                 "The server runs, but it cannot load its model.",
                 "Tell the server's administrator; the server's log says why.",
                 problem.detail,

@@ -17,6 +17,8 @@ _NOT_YET_VALID, _EXPIRED, _HOST_MISMATCH, _IP_MISMATCH = 9, 10, 62, 64
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 #: Most characters of a server's sentence that are shown: a person reads it.
 _LONGEST_SENTENCE = 400
+#: Code of a gateway's word that the server behind it is not there, or not yet.
+UNAVAILABLE = "server_unavailable"
 _TELL_ADMINISTRATOR = "Tell the server's administrator."
 
 
@@ -144,7 +146,7 @@ _WORDS = {
     408: ("stalled", "The upload took too long.", "Check the network and try again."),
     413: ("too_large", "The image is larger than the server takes.", "Crop the scan to the head."),
     429: ("too_many_jobs", "The server has too many requests of yours.", "Wait a moment and try again."),
-    503: ("server_unavailable", "The server is not ready for work.", f"Try again later. {_TELL_ADMINISTRATOR}"),
+    503: (UNAVAILABLE, "The server is not ready for work.", f"Try again later. {_TELL_ADMINISTRATOR}"),
 }
 
 
@@ -157,7 +159,7 @@ def _words_for(status: int) -> tuple[str, str, str]:
         )
     if status in (502, 504):
         return (
-            "server_unavailable",
+            UNAVAILABLE,
             "The web server at this address does not reach the PerfuSynth server behind it.",
             f"Try again later. {_TELL_ADMINISTRATOR}",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
@@ -14,14 +13,14 @@ from .grid_volume import GridVolume
 from .job_events import Cancelled, Done, Event, Failed, Waiting
 from .problems import Problem
 from .result_cache import ResultCache
-from .synthesis_run import Pace, Stopped, SynthesisRun
+from .synthesis_run import Make, Pace, Stopped, SynthesisRun
 
 #: Orders that are at work at once: one is computed while the next travels. [d]
 AT_ONCE = 2
 #: How long closing Slicer waits for the server to hear of it, s. [d]
 SHUTDOWN_S = 3.0
-#: A server that does not hear a cancel is told again after these pauses, s.
-_CANCEL_PAUSES_S = (0.5, 2.0, 10.0)
+#: A server that does not hear that a job is over is told again after these pauses, s.
+_GOODBYE_PAUSES_S = (0.5, 2.0, 10.0)
 
 
 class Order(NamedTuple):
@@ -76,7 +75,7 @@ class SynthesisQueue:
         self._cache = cache
         self._pace = pace
         self._lock = threading.Lock()
-        self._events: queue.Queue[Event] = queue.Queue()
+        self._events: list[Event] = []
         self._tickets: dict[int, _Ticket] = {}
         self._waiting: deque[_Ticket] = deque()
         self._working: set[int] = set()
@@ -112,6 +111,7 @@ class SynthesisQueue:
             found = self._tickets[ticket]
             if found.ended_after_s is not None:
                 return
+            self._events = [event for event in self._events if event.ticket != ticket]
             self._end(found, Cancelled)
             found.stop.set()
             job_id = found.job_id
@@ -129,10 +129,8 @@ class SynthesisQueue:
 
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first; never waits."""
-        found: list[Event] = []
         with self._lock:
-            while not self._events.empty():
-                found.append(self._events.get_nowait())
+            found, self._events = self._events, []
         return found
 
     def shutdown(self, wait_s: float = SHUTDOWN_S) -> None:
@@ -163,23 +161,12 @@ class SynthesisQueue:
             tell=lambda make: self._tell_locked(ticket, make),
             on_job=lambda job_id: self._on_job(ticket, job_id),
         )
-        order = ticket.order
-        try:
-            result, from_cache = run.result_of(order.task, order.ncct, order.study, order.overrides)
-        except Stopped:
-            pass
-        except Problem as problem:
-            self._finish(ticket, lambda n, s, p=problem: Failed(n, s, p))
-        except Exception as error:  # a mistake of ours must end the order, not leave it running for ever
-            fault = Problem(
-                "internal_error",
-                "The extension made a mistake while it worked on this scan.",
-                "Try again; if it stays so, report it with what stands under Details.",
-                f"{type(error).__name__}: {error}",
-            )
-            self._finish(ticket, lambda n, s: Failed(n, s, fault))
-        else:
-            self._finish(ticket, lambda n, s: Done(n, s, result, from_cache))
+        make = _outcome(run, ticket.order)
+        if make is not None:
+            self._finish(ticket, make)
+        # What was fetched need not stay there for an hour, and what was given up need not run; a cancel says so itself.
+        if ticket.job_id and not ticket.stop.is_set():
+            self._say_goodbye(ticket.client, ticket.job_id)
         self._start_next()
 
     def _on_job(self, ticket: _Ticket, job_id: str) -> None:
@@ -190,37 +177,29 @@ class SynthesisQueue:
         if stopped:
             self._say_goodbye(ticket.client, job_id)
 
-    def _finish(self, ticket: _Ticket, make: Callable[[int, float], Event]) -> None:
+    def _finish(self, ticket: _Ticket, make: Make) -> None:
         with self._lock:
             if ticket.ended_after_s is None:
                 self._end(ticket, make)
 
-    def _end(self, ticket: _Ticket, make: Callable[[int, float], Event]) -> None:
+    def _end(self, ticket: _Ticket, make: Make) -> None:
         ticket.ended_after_s = ticket.elapsed_s
         ticket.order = ticket.order._replace(ncct=None)  # orders stay listed; their voxels need not
         self._working.discard(ticket.number)
-        kept = [event for event in self._taken() if event.ticket != ticket.number]
-        for event in (*kept, make(ticket.number, ticket.ended_after_s)):
-            self._events.put(event)
+        self._events.append(make(ticket.number, ticket.ended_after_s))
 
-    def _taken(self) -> list[Event]:
-        taken = []
-        while not self._events.empty():
-            taken.append(self._events.get_nowait())
-        return taken
-
-    def _tell_locked(self, ticket: _Ticket, make: Callable[[int, float], Event]) -> None:
+    def _tell_locked(self, ticket: _Ticket, make: Make) -> None:
         with self._lock:
             self._tell(ticket, make)
 
-    def _tell(self, ticket: _Ticket, make: Callable[[int, float], Event]) -> None:
+    def _tell(self, ticket: _Ticket, make: Make) -> None:
         if ticket.ended_after_s is None:
-            self._events.put(make(ticket.number, ticket.elapsed_s))
+            self._events.append(make(ticket.number, ticket.elapsed_s))
 
     def _say_goodbye(self, client: PerfuSynthClient, job_id: str) -> None:
         with self._lock:
             self._goodbyes = [thread for thread in self._goodbyes if thread.is_alive()]
-            self._goodbyes.append(self._thread(_cancel_at_server, client, job_id, name="PerfuSynth cancel"))
+            self._goodbyes.append(self._thread(_end_at_server, client, job_id, name="PerfuSynth goodbye"))
 
     @staticmethod
     def _thread(target: Callable[..., None], *arguments: object, name: str) -> threading.Thread:
@@ -229,9 +208,33 @@ class SynthesisQueue:
         return thread
 
 
-def _cancel_at_server(client: PerfuSynthClient, job_id: str) -> None:
+def _outcome(run: SynthesisRun, order: Order) -> Make | None:
+    """Work an order off; returns how it ended, None when it was cancelled, which is told already."""
+    try:
+        result, from_cache = run.result_of(order.task, order.ncct, order.study, order.overrides)
+    except Stopped:
+        return None
+    except Problem as problem:
+        return _failed(problem)
+    except Exception as error:  # a mistake of ours must end the order, not leave it running for ever
+        return _failed(
+            Problem(
+                "internal_error",
+                "The extension made a mistake while it worked on this scan.",
+                "Try again; if it stays so, report it with what stands under Details.",
+                f"{type(error).__name__}: {error}",
+            )
+        )
+    return lambda ticket, elapsed_s: Done(ticket, elapsed_s, result, from_cache)
+
+
+def _failed(problem: Problem) -> Make:
+    return lambda ticket, elapsed_s: Failed(ticket, elapsed_s, problem)
+
+
+def _end_at_server(client: PerfuSynthClient, job_id: str) -> None:
     """Repeated where nothing came back: a DELETE of a job that is gone does no harm."""
-    for pause in (*_CANCEL_PAUSES_S, 0.0):
+    for pause in (*_GOODBYE_PAUSES_S, 0.0):
         try:
             client.cancel(job_id)
             return

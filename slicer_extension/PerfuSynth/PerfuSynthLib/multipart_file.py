@@ -19,7 +19,8 @@ class MultipartFile:
     fields
         Texts by name.
     on_share
-        Told the share (0 to 1) that has been handed to the network; may raise to stop the upload.
+        Told the share (0 to 1) that has been handed to the network; may raise to stop the upload. Not asked when all
+        has been handed over: the server takes the order then, and its answer must be heard.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class MultipartFile:
 
     def read(self, size: int = -1) -> bytes:
         """The next ``size`` bytes, or fewer; nothing at the end."""
-        if self._on_share is not None:
+        if self._on_share is not None and self._sent < self._size:
             self._on_share(self._sent / self._size)
         if self._head:
             block, self._head = self._head, b""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .client import JobStatus, PerfuSynthClient, models_of
-from .connection_problems import ConnectionLost, ServerProblem
+from .connection_problems import UNAVAILABLE, ConnectionLost, ServerProblem
 from .grid_volume import GridVolume
 from .job_events import Downloading, Event, Running, Uploading, Waiting
 from .problems import Problem
@@ -95,8 +95,8 @@ class SynthesisRun:
         """
         info = self._client.info()
         self._check_stop()
-        version = str(info["perfusynth"].get("version", "")) if models_of(info) else ""
-        weights = next((model.weights_sha256 for model in models_of(info) if model.task == task), "")
+        models, version = models_of(info), str(info["perfusynth"].get("version", ""))
+        weights = next((model.weights_sha256 for model in models if model.task == task), "")
         if ncct is not None and weights:
             kept = self._cache.get(content_key(ncct, task, weights, version, overrides))
             self._check_stop()
@@ -146,8 +146,9 @@ class SynthesisRun:
             try:
                 status = self._client.status(job_id)
                 answered = time.monotonic()
-            except ConnectionLost:
-                if time.monotonic() - answered > self._pace.outage_s:
+            except (ConnectionLost, ServerProblem) as problem:
+                silent = isinstance(problem, ConnectionLost) or problem.code == UNAVAILABLE
+                if not silent or time.monotonic() - answered > self._pace.outage_s:
                     raise
                 self._tell_once(
                     ("outage",), lambda n, s: Waiting(n, s, 0, "The server does not answer; it is tried again.")
