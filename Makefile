@@ -1,4 +1,4 @@
-# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, lint. Python 3.11 or 3.12.
+# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, slicer-screens, lint. Python 3.11 or 3.12.
 
 # The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -25,7 +25,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
   PySide6-Essentials
 
-.PHONY: env screen-libraries demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling lint clean
+.PHONY: env screen-libraries demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -87,6 +87,12 @@ ctp-maps-agreement: env
 information-ceiling: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m perfusynth.evaluation.information_ceiling \
 	  --out "$(or $(OUT),information-ceiling)" $(if $(DRAWS),--draws $(DRAWS)) $(if $(PATIENTS),--patients $(PATIENTS))
+
+# make slicer-screens             what a radiologist sees in 3D Slicer, for the phantom; renews docs/pictures/slicer_*.png
+# make slicer-screens CT=head.nii.gz OUT=folder     the same for another CT, elsewhere (patients stay out of docs)
+slicer-screens: env
+	OMP_NUM_THREADS=1 $(BIN)/python tests/slicer_extension/slicer_screens.py $(if $(CT),--ct "$(CT)") \
+	  --out "$(or $(OUT),$(if $(CT),runs/slicer-screens,docs/pictures))"
 
 lint: env
 	$(BIN)/ruff check .

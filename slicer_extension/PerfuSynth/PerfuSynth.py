@@ -28,7 +28,17 @@ class PerfuSynth(ScriptedLoadableModule):
             "over the CT. SYNTHETIC - research use only: no basis for a treatment decision. See docs/slicer.md."
         )
         parent.acknowledgementText = _("Licence: Apache 2.0.")
-        slicer.app.connect("startupCompleted()", register_sample_data)
+        slicer.app.connect("startupCompleted()", _on_startup)
+
+
+def _on_startup():
+    """Once the program is up: the phantom in Sample Data, and the layouts, which a saved scene may ask for."""
+    from PerfuSynthLib.reading_layout import add_layouts
+
+    register_sample_data()
+    layouts = slicer.app.layoutManager()
+    if layouts is not None:  # there is none without a main window
+        add_layouts(layouts.layoutLogic().GetLayoutNode())
 
 
 class PerfuSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -114,4 +124,4 @@ class PerfuSynthTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """The panel opens and asks for a server."""
         widget = slicer.util.getModuleWidget("PerfuSynth")
-        self.assertIn("SYNTHETIC", widget.ui.bannerLabel.text)
+        self.assertIn("SYNTHETIC", widget.ui.bannerLabel.text)  # noqa: PT009 - Slicer runs unittest

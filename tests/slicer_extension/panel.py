@@ -27,13 +27,14 @@ class Person:
         self.program.click(ui.testButton)
         self.program.wait(lambda: expect in ui.connectionLabel.text)
 
-    def load_phantom(self):
+    def load_phantom(self, brighter_hu: int = 0):
         """Bring the phantom's CT into the scene, as the program's own reader would; its name is a patient's."""
         from PerfuSynthLib.node_geometry import set_volume
         from small_scan import small_scan
 
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "DOE^JANE 1955 HEAD")
-        set_volume(node, small_scan())
+        scan = small_scan()
+        set_volume(node, scan._replace(array=scan.array + np.int16(brighter_hu)))
         node.CreateDefaultDisplayNodes()
         self.ui.volumeRadio.setChecked(True)
         self.ui.volumeSelector.setCurrentNode(node)

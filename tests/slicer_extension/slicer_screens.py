@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "slicer_extension" / "PerfuSynth"), str(HERE.parent / "server")]
 
+# ruff: noqa: E402 - the folders above must be known first
 import numpy as np
 import servers
 import slicer
@@ -66,8 +67,6 @@ def take(ct: Path, address: str, folder: Path, out: Path) -> None:
     person.program.click(person.ui.mosaicRadio)
     person.program.wait(lambda: person.session.reader.settled)
     save(beside(panel(person), views(person, columns=4, size=MOSAIC_PX)), out / "slicer_mosaic.png")
-    person.program.qt.QFileDialog.answer = str(out / "slicer_report.html")
-    person.program.click(person.ui.reportButton)
     person.close()
 
 
@@ -89,16 +88,18 @@ def point_at_region(person: Person) -> None:
         return
     affine = reader.reading.tmax.affine
     ras = affine[:3, :3] @ np.argwhere(reader.region).mean(axis=0) + affine[:3, 3]
-    slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").SetCursorPositionRAS(*ras)
+    slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").SetCursorPositionRAS(ras)
 
 
 def panel(person: Person) -> QtGui.QImage:
     """The module's panel."""
-    window = person.program.main_window
-    window.resize(PANEL_PX, 100)
+    window, whole = person.program.main_window, person.program.widget.panel
+    window.resize(PANEL_PX, 2 * VIEW_PX)
     window.show()
     python_qt.process_events(0.2)
-    window.resize(PANEL_PX, max(window.centralWidget().sizeHint().height(), person.program.widget.panel.height) + 8)
+    outside = window.height - whole.height
+    needed = whole.layout().totalHeightForWidth(whole.width) + outside
+    window.resize(PANEL_PX, max(needed, 2 * VIEW_PX))
     python_qt.process_events(0.2)
     return window.grab().toImage()
 

@@ -1,4 +1,4 @@
-"""What can go wrong at the panel, and what a person is told: nothing hangs, nothing is a traceback, work can be stopped."""
+"""What can go wrong at the panel, and what a person is told: nothing hangs, no tracebacks, all work can be stopped."""
 
 import os
 import signal
@@ -10,7 +10,9 @@ import quick_servers
 import slicer
 from faulty_wire import FaultyWire
 from panel import Person
+from PerfuSynthLib.nifti_file import write_nifti
 from servers import wait_for
+from small_scan import small_scan
 
 #: A server whose queue is full with one job waiting.
 SMALL = {"PERFUSYNTH_MAX_QUEUE": "1"}
@@ -87,7 +89,7 @@ def test_what_is_no_head_ct_is_told_before_it_is_sent(person, server):
 
     set_volume(image, GridVolume(np.zeros((64, 64, 3), np.int16), np.eye(4)))
     person.ui.volumeSelector.setCurrentNode(image)
-    assert "3 slices" in person.ui.studyLabel.text
+    person.program.wait(lambda: "3 slices" in person.ui.studyLabel.text)
     assert not person.ui.applyButton.enabled
 
 
@@ -108,12 +110,11 @@ def test_cancel_stops_the_servers_work_too(person, server):
     assert [order.text for order in person.session.orders.all] == ["Cancelled", "Done"]
 
 
-def test_a_full_queue_is_waited_for_and_the_panel_says_so(person, server):
+def test_a_full_queue_is_waited_for_and_the_panel_says_so(person, server, tmp_path):
     quick_servers.order(server, "sleep 2")
     connected(person, server)
-    study = {"inputs": {"ncct": quick_servers.STUDY}}
-    ahead = [server.call("POST", "/jobs/ncct_perfusion", json=study).json()["id"] for _ in range(2)]
-    quick_servers.order(server, "")
+    write_nifti(tmp_path / "scan.nii.gz", small_scan())
+    ahead = [server.submit((tmp_path / "scan.nii.gz").read_bytes()) for _ in range(2)]
     person.load_phantom()
     seen = set()
     person.synthesize()
@@ -121,6 +122,24 @@ def test_a_full_queue_is_waited_for_and_the_panel_says_so(person, server):
     assert any("full" in text or "queue" in text for text in seen), seen
     for job in ahead:
         server.call("DELETE", f"/jobs/{job}")
+
+
+def test_scans_queue_and_a_finished_one_is_shown_again(person, server):
+    quick_servers.order(server, "sleep 1")
+    connected(person, server)
+    person.load_phantom()
+    person.synthesize()
+    second = person.load_phantom(brighter_hu=1)
+    person.synthesize()
+    first, last = person.session.orders.all
+    assert person.ui.ordersTable.rowCount == 2
+    person.program.wait(lambda: not first.active and not last.active and person.session.reader.settled, 240)
+    assert person.session.reader.reading.ncct_node is second
+    volumes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    person.ui.ordersTable.cellDoubleClicked.emit(0, 1)
+    person.program.wait(lambda: person.session.reader.settled)
+    assert person.session.reader.reading.ncct_node.GetID() == first.volume_id
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == volumes
 
 
 def test_a_slow_network_is_shown_and_can_be_cancelled(person, server):
@@ -151,17 +170,17 @@ def test_a_spoiled_answer_is_told_and_shows_nothing(person, server):
 def test_a_study_of_the_server_is_read_and_its_edited_region_sent_back(person, server):
     connected(person, server, role="annotator")
     person.choose_study(quick_servers.STUDY)
-    person.program.click(person.ui.applyButton)
+    person.synthesize(consent=False)
     person.wait_for_maps()
-    assert not any("Send images" in message for message in person.program.messages)
+    assert not any("Send images" in message for message in person.program.messages), "the image stayed where it was"
     assert not person.ui.sendLabelButton.enabled
     reader = person.session.reader
     half = reader.region.copy()
     half[:, :, : int(np.argwhere(half)[:, 2].mean())] = False
-    reader.reading.regions.segments.node.GetSegmentation()
     write_as_editor(reader, half)
     person.program.wait(lambda: reader.edited and reader.settled)
     person.program.answers["Send images to this server"] = True
+    person.program.wait(lambda: person.ui.sendLabelButton.enabled)
     person.program.click(person.ui.sendLabelButton)
     person.program.wait(lambda: "keeps the region" in person.ui.keepLabel.text)
     labels = [path for path in server.studies.rglob("*.nii.gz") if "hypoperfusion-edited" in str(path)]
@@ -173,15 +192,16 @@ def test_a_study_of_the_server_is_read_and_its_edited_region_sent_back(person, s
 def test_the_role_that_is_missing_is_told(person, server):
     connected(person, server, role="user")
     person.choose_study(quick_servers.STUDY)
-    person.program.click(person.ui.applyButton)
+    person.synthesize(consent=False)
     person.wait_for_maps()
     reader = person.session.reader
     write_as_editor(reader, np.roll(reader.region, 5, axis=0))
     person.program.wait(lambda: reader.edited and reader.settled)
     person.program.answers["Send images to this server"] = True
+    person.program.wait(lambda: person.ui.sendLabelButton.enabled)
     person.program.click(person.ui.sendLabelButton)
-    person.program.wait(lambda: person.session.keeper.failed)
-    assert "role" in person.ui.keepLabel.text or "annotator" in person.ui.keepLabel.text
+    person.program.wait(lambda: person.session.keeper.failed and person.ui.keepLabel.text)
+    assert "role annotator" in person.ui.keepLabel.text
 
 
 def test_a_server_that_dies_midway_is_told(person, server):

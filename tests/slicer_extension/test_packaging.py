@@ -1,4 +1,4 @@
-"""The extension as the Extensions Index takes it: every file is packaged, the catalog entry is whole, old Pythons read it."""
+"""The extension as the Extensions Index takes it: every file packaged, the entry whole, readable by Python 3.9."""
 
 import ast
 import hashlib
@@ -126,6 +126,10 @@ def test_a_file_is_read_by_python_3_9_and_imports_what_slicer_ships(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module]
+        assert not isinstance(node, getattr(ast, "Match", ())), "match came with Python 3.10"
+        if isinstance(node, ast.Call):
+            newer = {keyword.arg for keyword in node.keywords} & {"strict", "slots", "kw_only"}
+            assert not newer, f"{newer} came after Python 3.9"
         for name in names:
             top = name.split(".")[0]
             assert top in SHIPPED or top in sys.stdlib_module_names, f"{name} is not shipped with Slicer"
@@ -136,3 +140,26 @@ def test_the_panel_names_no_widget_twice():
     ui = ElementTree.parse(MODULE / "Resources" / "UI" / "PerfuSynth.ui")
     names = [widget.get("name") for widget in ui.iter("widget")]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", python_files(), ids=lambda path: path.name)
+def test_no_type_is_put_together_at_run_time_as_python_3_9_cannot(path):
+    tree = ast.parse(path.read_text())
+    annotations = {
+        id(inner)
+        for node in ast.walk(tree)
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if annotation is not None
+        for inner in ast.walk(annotation)
+    }
+    unions = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and id(node) not in annotations
+        for side in (node.left, node.right)
+        if (isinstance(side, ast.Constant) and side.value is None)
+        or (isinstance(side, ast.Name) and side.id in {"int", "float", "str", "bytes", "bool", "Path"})
+    ]
+    assert not unions, f"int | None outside of an annotation in line {unions}"
+    if annotations and "|" in path.read_text():
+        assert "from __future__ import annotations" in path.read_text()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from .problems import Problem
 
@@ -98,7 +99,7 @@ class Background:
 
     def _work_off(self, lane: str) -> None:
         while True:
-            task: Optional[_Task] = self._lanes[lane].get()
+            task: _Task | None = self._lanes[lane].get()
             if task is None:
                 return
             if not self._wanted(task):

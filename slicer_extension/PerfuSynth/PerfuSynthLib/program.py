@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import slicer
 
@@ -42,6 +43,6 @@ def show_in_views(node: Any) -> None:
     slicer.util.setSliceViewerLayers(background=node, fit=True)
 
 
-def _dicom_tags(node: Any) -> Optional[Callable[[str], str]]:
+def _dicom_tags(node: Any) -> Callable[[str], str] | None:
     database = getattr(slicer, "dicomDatabase", None)
     return dicom_tags_of(node, database) if database is not None else None

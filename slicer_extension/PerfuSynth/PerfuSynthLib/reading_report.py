@@ -25,6 +25,6 @@ def report_html(reading: Reading, measured: Measurements) -> str:
     picture = ReportPicture(
         png_bytes(mosaic),
         "Axial slices in rows: plain CT with outlines, Tmax and CBF in colour",
-        "Green: the region whose volume is reported. Pink: core estimate. z is the height in the scanner's coordinates.",
+        "Green: the region whose volume is reported. Pink: core estimate. z: height in the scanner's coordinates.",
     )
     return report_page(facts, measured, [picture], as_made=facts.measured)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Surroundings(NamedTuple):
     book: ServerBook
     cache: ResultCache
     renderer_of: Callable[[str], Any]
-    dicom_tag: Callable[[Any], Optional[Callable[[str], str]]]
+    dicom_tag: Callable[[Any], Callable[[str], str] | None]
 
 
 class Session:
@@ -58,7 +59,7 @@ class Session:
         self._background = Background()
         self.revision = 0
         self.task = ""
-        self.alarms: list[Problem] = []
+        self._copies: dict[str, str] = {}
         self.connection = ServerConnection(surroundings.book, self._background, self._changed)
         self.choice = Choice(
             surroundings.scene, self.connection, surroundings.dicom_tag, self._background, self._changed
@@ -163,9 +164,8 @@ class Session:
         )
 
     def show_order(self, order: ScanOrder) -> None:
-        """Show a finished order's maps again."""
-        if order.result is not None:
-            self._show(order)
+        """Show a finished order's maps again, where they are still in the scene."""
+        self.reader.open(order.state_id)
 
     # --- inside
 
@@ -174,7 +174,7 @@ class Session:
         if client is None:
             return
         try:
-            shown = hardened_copy(node) if needs_hardening(node) else node
+            shown = self._hardened(node) if needs_hardening(node) else node
             volume = volume_of(shown)
             # A copy: the user may go on changing the volume while it is sent.
             ncct = GridVolume(np.array(volume.array), volume.affine)
@@ -185,9 +185,25 @@ class Session:
         order = Order(self.task, ncct, study, overrides)
         self.orders.submit(client, order, study or node.GetID(), study or node.GetName(), shown.GetID())
 
+    def _hardened(self, node: Any) -> Any:
+        """A copy with the volume's transform applied; the last one is replaced, unless a result is read on it."""
+        scene = self._around.scene
+        last = scene.GetNodeByID(self._copies.pop(node.GetID(), ""))
+        if last is not None and not any(order.volume_id == last.GetID() for order in self.orders.all):
+            scene.RemoveNode(last)
+        copy = hardened_copy(node)
+        self._copies[node.GetID()] = copy.GetID()
+        return copy
+
     def _show(self, order: ScanOrder) -> None:
+        result, order.result = order.result, None  # the scene holds it from now on
         node = self._around.scene.GetNodeByID(order.volume_id)
-        if node is None or order.result is None:
+        for earlier in self.orders.all:
+            same = earlier.volume_id == order.volume_id and earlier.measurements == order.measurements
+            if same and self.reader.open(earlier.state_id):
+                order.state_id = earlier.state_id
+                return
+        if node is None or result is None:
             self.orders.problem = Problem(
                 "volume_gone",
                 "The CT of this synthesis is no longer in the scene.",
@@ -195,7 +211,7 @@ class Session:
             )
         else:
             try:
-                self.reader.show(node, order.result)
+                order.state_id = self.reader.show(node, result)
             except Problem as problem:
                 self.orders.problem = problem
         self._changed()

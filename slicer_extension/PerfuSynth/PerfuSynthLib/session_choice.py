@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import slicer
 
@@ -42,7 +43,7 @@ class Choice:
         self,
         scene: Any,
         connection: ServerConnection,
-        dicom_tag: Callable[[Any], Optional[Callable[[str], str]]],
+        dicom_tag: Callable[[Any], Callable[[str], str] | None],
         background: Background,
         changed: Callable[[], None],
     ):
@@ -52,7 +53,7 @@ class Choice:
         self.study = ""
         self.volume: Any = None
         self.text = ""
-        self.problem: Optional[Problem] = None
+        self.problem: Problem | None = None
         self.doubts: list[Concern] = []
 
     @property
@@ -82,7 +83,8 @@ class Choice:
             told = refusals[:1] or [concern.problem for concern in self.doubts]
             self.text = "\n".join(f"{problem.what} {problem.what_to_do}" for problem in told)
             if not self.problem and needs_hardening(node):
-                self.text = (self.text + "\nIts transform is applied to a copy, which is sent; the volume stays.").strip()
+                told_of_copy = "Its transform is applied to a copy, which is sent; the volume stays."
+                self.text = f"{self.text}\n{told_of_copy}".strip()
         self._changed()
 
     def choose_study(self, study: str) -> None:
@@ -92,7 +94,7 @@ class Choice:
         self.text = "The image stays on the server for the synthesis; its CT is fetched to be shown." if study else ""
         self._changed()
 
-    def open_study(self, then: Optional[Callable[[Any], None]] = None) -> None:
+    def open_study(self, then: Callable[[Any], None] | None = None) -> None:
         """Bring the study's NCCT into the scene; ``then`` is given its node."""
         client, study = self._connection.client, self.study
         if client is None or not study:
@@ -124,7 +126,7 @@ class Choice:
         display.SetWindowLevel(*STROKE_WINDOW)
         return node
 
-    def _opened(self, study: str, volume: GridVolume, then: Optional[Callable[[Any], None]]) -> None:
+    def _opened(self, study: str, volume: GridVolume, then: Callable[[Any], None] | None) -> None:
         node = self.volume_of_study(study) or self.add_study_volume(study, volume)
         self.text = ""
         if then is not None:

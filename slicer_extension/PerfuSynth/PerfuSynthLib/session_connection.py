@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from collections.abc import Callable
 
 from .background import Background
 from .client import Model, PerfuSynthClient
@@ -33,7 +33,7 @@ class ServerConnection:
         self.text = ""
         self.studies: list[str] = []
         self.version = ""
-        self.client: Optional[PerfuSynthClient] = None
+        self.client: PerfuSynthClient | None = None
         self._models: dict[str, Model] = {}
 
     @property
@@ -56,7 +56,7 @@ class ServerConnection:
         """What this module can ask the server for: maps out of an NCCT alone."""
         return [TASK] if TASK in self._models else []
 
-    def model(self, task: str) -> Optional[Model]:
+    def model(self, task: str) -> Model | None:
         """The live model of a task."""
         return self._models.get(task)
 
@@ -78,9 +78,7 @@ class ServerConnection:
         consent = self._book.of(address).consent
         self.settings = settings = ServerSettings(address, token, ca_file, consent)
         self.state, self.text = CHECKING, f"Asking {address} ..."
-        self._background.run(
-            "connection", lambda cancelled: check_connection(settings), self._connected, self._failed
-        )
+        self._background.run("connection", lambda cancelled: check_connection(settings), self._connected, self._failed)
         self._changed()
 
     @property
@@ -103,7 +101,8 @@ class ServerConnection:
     def ask_studies(self) -> None:
         """Which studies lie on the server."""
         if self.client is not None:
-            self._background.run("studies", lambda cancelled, c=self.client: c.studies(), self._listed, self._not_listed)
+            client = self.client
+            self._background.run("studies", lambda cancelled: client.studies(), self._listed, self._not_listed)
 
     def _connected(self, connection: Connection) -> None:
         self.state, self.text = CONNECTED, connection.text

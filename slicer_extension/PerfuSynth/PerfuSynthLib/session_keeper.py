@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from .session_reader import Reader
 
 #: Names of the files; every one says what it holds.
 _MEASUREMENTS, _EDITED, _CORE, _BRAIN = "measurements.json", "edited_region", "core", "brain"
+#: HTTP status of what a role may not do.
+_FORBIDDEN = 403
 #: All exported maps and regions say so in their names: a NIfTI file that travels alone must not pass for measured.
 _PREFIX = "SYNTHETIC_"
 
@@ -75,7 +78,7 @@ class Keeper:
         if not self.ready:
             return "There is no result."
         if not self._study():
-            return "Only for studies of the server's own folder: choose the study under Study, not a volume of the scene."
+            return "Only for studies of the server's own folder: choose one under Study instead of a volume."
         if not self._reader.edited:
             return "The region has not been edited."
         if self._connection.client is None:
@@ -94,7 +97,7 @@ class Keeper:
             "label",
             lambda cancelled: client.send_label(study, label, EDITED_TAG),
             lambda name: self._say(f"The server keeps the region as label {EDITED_TAG} of {study}."),
-            self._say_problem,
+            self._say_not_sent,
         )
 
     def _study(self) -> str:
@@ -128,6 +131,12 @@ class Keeper:
     def _say(self, text: str) -> None:
         self.text, self.failed = text, False
         self._changed()
+
+    def _say_not_sent(self, problem: Problem) -> None:
+        if getattr(problem, "status", 0) == _FORBIDDEN:
+            what_to_do = "Ask the server's administrator for the role annotator."
+            problem = Problem(problem.code, "The server takes regions from annotators only.", what_to_do)
+        self._say_problem(problem)
 
     def _say_problem(self, problem: Problem) -> None:
         self.text, self.failed = f"{problem.what} {problem.what_to_do}", True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from .client import PerfuSynthClient
 from .job_events import Cancelled, Done, Downloading, Event, Failed, Running, Uploading, Waiting
@@ -26,16 +27,20 @@ class ScanOrder:
         How far it is; percent is None where nobody knows.
     active, result, problem
         Whether it goes on, and how it ended.
+    measurements, state_id
+        What the result's document says, and where the reading lies in the scene once it was shown.
     """
 
     def __init__(self, ticket: int, key: str, name: str, volume_id: str, order: Order):
         self.ticket, self.key, self.name, self.volume_id, self.order = ticket, key, name, volume_id, order
         self.text = "Asking the server ..."
-        self.percent: Optional[float] = None
+        self.percent: float | None = None
         self.elapsed_s = 0.0
         self.active = True
-        self.result: Optional[SynthesisResult] = None
-        self.problem: Optional[Problem] = None
+        self.result: SynthesisResult | None = None
+        self.problem: Problem | None = None
+        self.measurements: dict[str, Any] = {}
+        self.state_id = ""
 
 
 class Orders:
@@ -54,7 +59,7 @@ class Orders:
     def __init__(self, queue: SynthesisQueue, changed: Callable[[], None], done: Callable[[ScanOrder], None]):
         self._queue, self._changed, self._done = queue, changed, done
         self._orders: dict[int, ScanOrder] = {}
-        self.problem: Optional[Problem] = None
+        self.problem: Problem | None = None
 
     @property
     def all(self) -> list[ScanOrder]:
@@ -66,11 +71,11 @@ class Orders:
         """Why the last order came to nothing, and what to do."""
         return f"{self.problem.what} {self.problem.what_to_do}" if self.problem else ""
 
-    def of(self, key: str) -> Optional[ScanOrder]:
+    def of(self, key: str) -> ScanOrder | None:
         """The order of a choice that goes on, if there is one."""
         return next((order for order in self._orders.values() if order.active and order.key == key), None)
 
-    def last_failed(self, key: str) -> Optional[ScanOrder]:
+    def last_failed(self, key: str) -> ScanOrder | None:
         """The newest order of a choice, if it failed."""
         newest = [order for order in self._orders.values() if order.key == key][-1:]
         return newest[0] if newest and newest[0].problem is not None else None
@@ -113,11 +118,11 @@ class Orders:
         if isinstance(event, Failed):
             order.problem = self.problem = event.problem
         if isinstance(event, Done):
-            order.result = event.result
+            order.result, order.measurements = event.result, event.result.measurements
             self._done(order)
 
 
-def _told(event: Any) -> tuple[str, Optional[float]]:
+def _told(event: Any) -> tuple[str, float | None]:
     """An event in words, and percent of the whole where they are known."""
     if isinstance(event, Uploading):
         return f"Sending the CT: {event.share:.0%}", 100 * event.share

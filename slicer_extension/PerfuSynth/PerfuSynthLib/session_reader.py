@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Reader:
     ):
         self._scene, self._renderer_of = scene, renderer_of
         self._background, self._changed = background, changed
-        self.problem: Optional[Problem] = None
+        self.problem: Problem | None = None
         self._forget()
 
     # --- coming and going
@@ -128,7 +129,7 @@ class Reader:
         if self.reading is not None:
             self.reading.present(MOSAIC if mosaic else FOUR_VIEWS)
 
-    def probe(self, ras: Optional[Any]) -> None:
+    def probe(self, ras: Any | None) -> None:
         """Look up what lies at a point (RAS, mm); None: the cursor has left."""
         if self.reading is None or ras is None:
             self.probe_text = PROBE_HINT
@@ -158,7 +159,7 @@ class Reader:
         return self.measured is not None and self.measured.kind == EDITED
 
     @property
-    def region(self) -> Optional[np.ndarray]:
+    def region(self) -> np.ndarray | None:
         """The region that the numbers belong to, bool on the maps' grid."""
         return None if self.measured is None else self.measured.region
 
@@ -207,11 +208,11 @@ class Reader:
     # --- inside
 
     def _forget(self) -> None:
-        self.reading: Optional[Reading] = None
-        self.facts: Optional[Facts] = None
-        self.measured: Optional[Measurements] = None
-        self._measurer: Optional[Measurer] = None
-        self._edited_at: Optional[float] = None
+        self.reading: Reading | None = None
+        self.facts: Facts | None = None
+        self.measured: Measurements | None = None
+        self._measurer: Measurer | None = None
+        self._edited_at: float | None = None
         self.probe_text = PROBE_HINT
 
     def _state(self, setting: str, otherwise: Any) -> Any:
@@ -229,7 +230,7 @@ class Reader:
         self._measure()
         return True
 
-    def _take(self, reading: Reading, measured: Optional[Measurements]) -> None:
+    def _take(self, reading: Reading, measured: Measurements | None) -> None:
         facts = reading.facts
         self.problem = None
         self.reading, self.facts = reading, facts

@@ -21,6 +21,7 @@ class NumbersSection:
         table.setColumnCount(len(_COLUMNS))
         table.setHorizontalHeaderLabels(_COLUMNS)
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(int(1.6 * table.fontMetrics().height()))
         table.horizontalHeader().setStretchLastSection(True)
         ui.editButton.connect("clicked()", self._edit)
         ui.originalButton.connect("clicked()", self._reader.back_to_original)

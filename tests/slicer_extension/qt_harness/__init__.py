@@ -1,1 +1,1 @@
-"""The Qt side of the desktop program without the desktop program: PySide6 dressed as PythonQt, and what a module needs of `slicer.app`."""
+"""The desktop program's Qt side: PySide6 dressed as PythonQt, and what a module needs of `slicer.app`."""

@@ -58,8 +58,12 @@ def make_scripted_loadable_module(slicer, qt) -> types.ModuleType:
         def delayDisplay(self, message, msec=0):
             pass
 
-    for kind in (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic,
-                 ScriptedLoadableModuleTest):
+    for kind in (
+        ScriptedLoadableModule,
+        ScriptedLoadableModuleWidget,
+        ScriptedLoadableModuleLogic,
+        ScriptedLoadableModuleTest,
+    ):
         setattr(module, kind.__name__, kind)
     module.__all__ = [name for name in vars(module) if name.startswith("Scripted")]
     return module

@@ -10,6 +10,7 @@ import slicer
 import slicer.util
 from offscreen import Desktop
 from PySide6 import QtCore, QtWidgets
+
 from qt_harness import python_qt, scripted_module, slicer_widgets
 
 
@@ -37,6 +38,9 @@ class Program:
         self.answers: dict[str, bool] = {}
         self.sample_sources: list[dict] = []
         self.selected_modules: list[str] = []
+        crosshair = slicer.vtkMRMLCrosshairNode()
+        crosshair.SetSingletonTag("default")
+        self.desktop.scene.AddNode(crosshair)
         self._settings = self.qt.QSettings(str(settings_file), self.qt.QSettings.IniFormat)
         self.main_window = self.qt.QMainWindow()
         self.main_window.setObjectName("qSlicerMainWindow")
@@ -113,6 +117,7 @@ class Program:
         """End as the program does when it is closed."""
         self.widget.exit()
         self.widget.cleanup()
+        self.widget.panel.setMRMLScene(None)
         self.main_window.deleteLater()
         python_qt.process_events()
         self.desktop.close()
@@ -123,6 +128,9 @@ class LayoutManager:
 
     def __init__(self, desktop: Desktop):
         self._desktop = desktop
+
+    def layoutLogic(self):
+        return types.SimpleNamespace(GetLayoutNode=lambda: self._desktop.layout)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         return tuple(self._desktop.views())

@@ -1,7 +1,8 @@
-"""Stand-ins of the few CTK and MRML widgets that the module's ``.ui`` file names: same names, properties and signals."""
+"""Stand-ins of the few CTK and MRML widgets that the ``.ui`` file names: same names, properties and signals."""
 
 import slicer
 from PySide6 import QtCore, QtWidgets
+
 from qt_harness.python_qt import connect
 
 
@@ -108,15 +109,18 @@ def make(qt) -> dict[str, type]:
 
         def __init__(self, parent=None):
             super().__init__(parent)
-            self._scene, self._ids = None, [""]
+            self._scene, self._ids, self._tags = None, [""], []
             self.currentIndexChanged.connect(lambda index: self.currentNodeChanged.emit(self.currentNode()))
 
         def setMRMLScene(self, scene):
-            self._scene = scene
-            for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent,
-                          slicer.vtkMRMLScene.EndImportEvent, slicer.vtkMRMLScene.EndCloseEvent):
-                scene.AddObserver(event, lambda *_: self._fill())
-            self._fill()
+            for tag in self._tags:
+                self._scene.RemoveObserver(tag)
+            self._scene, self._tags = scene, []
+            if scene is not None:
+                kind = slicer.vtkMRMLScene
+                events = (kind.NodeAddedEvent, kind.NodeRemovedEvent, kind.EndImportEvent, kind.EndCloseEvent)
+                self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
+                self._fill()
 
         def _fill(self):
             chosen = self.currentNodeID

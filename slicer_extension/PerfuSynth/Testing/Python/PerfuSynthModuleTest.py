@@ -1,5 +1,7 @@
 """Self-test for the desktop program: the panel opens, and a made-up result is read and measured, without a server."""
 
+# ruff: noqa: PT009 - the desktop program runs unittest
+
 from __future__ import annotations
 
 import unittest
@@ -15,7 +17,7 @@ _DOCUMENT = {
     "origin": "synthetic",
     "notices": ["SYNTHETIC - research use only"],
     "validated_on": "digital phantoms",
-    "model": {"task": "ncct_perfusion", "name": "made up", "version": "0", "weights_sha256": "0" * 64, "family": "none"},
+    "model": {"task": "ncct_perfusion", "name": "made up", "version": "0", "weights_sha256": "0" * 64, "family": ""},
     "software": {"name": "perfusynth", "version": "0"},
     "input": {
         "sha256": "0" * 64,
