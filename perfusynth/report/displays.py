@@ -16,11 +16,11 @@ DECONVOLVED_MTT_MAX_S = 16.0
 def displays_of(measurements: Measurements) -> Mapping[str, MapDisplay]:
     """Range and table of each map.
 
-    Measured CBF depends on method and threshold, which may halve it: its window is the first of `CBF_MAXIMA` that
-    reaches twice the normal tissue's CBF (ASIST-Japan's rule, see `MAP_DISPLAYS`), and MTT is longer by as much.
-    Synthetic maps keep one scale.
+    Measured CBF depends on method and threshold, which may halve it, and a generator makes what it was trained on: the
+    window is the first of `CBF_MAXIMA` that reaches twice the normal tissue's CBF (ASIST-Japan's rule, see
+    `MAP_DISPLAYS`), and a deconvolved MTT is longer by as much.
     """
-    if measurements.origin == "synthetic" or measurements.core is None:
+    if measurements.core is None:
         return MAP_DISPLAYS
     wanted = 2 * measurements.core.normal_cbf
     high = next((end for end in CBF_MAXIMA if end >= wanted), CBF_MAXIMA[-1])
