@@ -75,6 +75,7 @@ def quiet(jobs, seconds: float = 1.0) -> list:
 
 
 def test_a_scan_goes_out_and_maps_come_in(server, jobs, scan):
+    before = set(server.leftovers())
     ticket = jobs.submit(client_at(server.url), Order(TASK, scan))
     assert jobs.active() == [ticket]
     events = until(jobs, (Done, Failed))
@@ -90,7 +91,7 @@ def test_a_scan_goes_out_and_maps_come_in(server, jobs, scan):
     assert not events[-1].from_cache
     assert jobs.elapsed_s(ticket) == events[-1].elapsed_s
     assert jobs.active() == []
-    wait_for(lambda: server.leftovers() == [], 10)  # fetched, it does not stay on the server
+    wait_for(lambda: set(server.leftovers()) <= before, 10)  # fetched, it does not stay on the server
 
 
 def test_the_same_scan_is_not_sent_twice(server, jobs, scan, tmp_path):
@@ -240,7 +241,7 @@ def test_a_mistake_of_the_extension_ends_the_order(server, jobs, scan):
 
 
 def test_a_server_that_vanishes_midway_is_told(server, jobs, scan):
-    order(server, "sleep 60")
+    order(server, "sleep 20")
     with FaultyWire(server.url) as wire:
         ticket = jobs.submit(client_at(wire.url), Order(TASK, scan))
         until(jobs, Running)
