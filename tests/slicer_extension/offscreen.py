@@ -23,7 +23,6 @@ _DISPLAYABLE_MANAGERS = (
     "vtkMRMLCrosshairDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
     "vtkMRMLOrientationMarkerDisplayableManager",
-    "vtkMRMLColorLegendDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
 )
 
@@ -158,9 +157,14 @@ class Desktop:
         return view.renderer if view else None
 
     def load(self, path: Any) -> bool:
-        """Load an .mrb into the scene, as *Add data* does."""
-        errors = vtk.vtkCollection()
-        return bool(self.scene.ReadFromMRB(str(path), True, errors))
+        """Load an .mrb into the scene, as *Add data* does; it is unpacked beside it."""
+        cache = slicer.vtkCacheManager()
+        cache.SetRemoteCacheDirectory(str(path.parent))
+        files = slicer.vtkDataIOManager()
+        files.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(files)
+        return bool(self.scene.ReadFromMRB(str(path), True))
 
     def add_volume(self, volume: Any, name: str = "CT") -> Any:
         """A volume node of a GridVolume, as a loader would make it."""

@@ -265,17 +265,33 @@ def test_reading_views_name_what_they_show_and_the_model(plain):
         assert widths[0] / widths[1] == pytest.approx(share, abs=0.05)
 
 
-def test_maps_have_a_colour_bar_that_covers_no_letter(plain):
+def bar_rows(view):
+    """Rows where the right edge of a view has the table's red, and its blue."""
+    strip = view.pixels()[:, -26:-8]
     table = colour_table("asist")
+    return [np.flatnonzero(near(strip, table[entry], 20).any(axis=1)) for entry in (250, 60)]
+
+
+def test_maps_have_a_colour_bar_that_covers_no_letter(plain):
     for name in layout.READING_VIEWS:
-        strip = plain[name].pixels()[:, -12:-6]
-        red, blue = (np.flatnonzero(near(strip, table[entry], 20).any(axis=1)) for entry in (250, 60))
+        red, blue = bar_rows(plain[name])
         if name == layout.NCCT_VIEW:
             assert not len(red)
             continue
-        assert len(red)
-        assert len(blue)
         assert SIZE[1] / 2 + 16 < red.min() < blue.min()  # high values on top, below the letter of the side
+
+
+def test_a_colour_bar_follows_the_maps_window(plain):
+    def numbers():
+        return plain[layout.TMAX_VIEW].pixels()[SIZE[1] // 2 + 20 :, -60:-26]
+
+    display = plain.reading.state.node_of("tmax").GetDisplayNode()
+    before = numbers()
+    display.SetWindowLevel(12, 6)
+    changed = numbers()
+    display.SetWindowLevel(16, 8)
+    assert np.abs(changed.astype(int) - before).max() > 100
+    assert np.array_equal(numbers(), before)
 
 
 def test_views_without_a_reading_bear_no_text(plain):

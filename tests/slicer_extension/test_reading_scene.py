@@ -106,7 +106,7 @@ def test_the_resampled_ncct_is_read_where_the_server_had_to_resample(desktop, sh
 def test_a_threshold_gives_its_sphere_and_raw_volume_at_once(reading, threshold):
     ml = reading.set_threshold(threshold)
     mask = reading.regions.segments.mask(HYPOPERFUSION)
-    assert ml == pytest.approx(4 / 3 * np.pi * radius_of(threshold) ** 3 / 1000, rel=0.03)
+    assert ml == pytest.approx(4 / 3 * np.pi * radius_of(threshold) ** 3 / 1000, rel=0.06)
     assert ml == pytest.approx(np.count_nonzero(mask) * 0.016)
     assert np.array_equal(mask, reading.tmax.array > threshold)
     assert segments(reading)[f"Tmax > {threshold:g} s"]
@@ -121,9 +121,7 @@ def test_regions_lie_on_the_maps_grid(reading):
     assert np.allclose(array_of(matrix), reading.tmax.affine)
     geometry = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
     assert node.GetSegmentation().GetConversionParameter(geometry)
-    bounds = [0.0] * 6
-    node.GetRASBounds(bounds)
-    assert bounds[0] < CENTRE[0] < bounds[1] < 0  # the patient's left
+    assert np.allclose(node.GetSegmentCenterRAS(HYPOPERFUSION), CENTRE, atol=2.5)  # the patient's left
 
 
 def test_the_core_is_low_cbf_inside_the_hypoperfusion(reading):

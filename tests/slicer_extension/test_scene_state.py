@@ -37,7 +37,7 @@ def save_and_load(reading, desktop, path):
     assert desktop.scene.WriteToMRB(str(path))
     desktop.close()
     fresh = Desktop((200, 200))
-    fresh.scene.SetRootDirectory(str(path.parent))
+    layout.add_layouts(fresh.layout)  # as the module does when Slicer starts
     assert fresh.load(path)
     return fresh
 

@@ -75,7 +75,10 @@ def matrix_of(array: np.ndarray) -> Any:
 
 def is_even(affine: np.ndarray) -> bool:
     """Whether a grid's axes are at right angles to each other."""
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (lengths > 0).all():
+        return False
+    axes = affine[:3, :3] / lengths
     return bool(np.abs(axes.T @ axes - np.eye(3)).max() <= _RIGHT_ANGLE_TOLERANCE)
 
 
@@ -144,6 +147,8 @@ def _even_grid(volume: GridVolume, parent: Any) -> tuple[np.ndarray, tuple[int, 
     places = _to_world(lattice.reshape(-1, 3) @ volume.affine[:3, :3].T + volume.affine[:3, 3], parent)
     places = places.reshape(lattice.shape)
     columns = [_mean_step(places, lattice, axis) for axis in range(3)]
+    if not abs(np.linalg.det(columns)) > 0:  # flat, or no numbers at all
+        raise _bad_transform()
     x = columns[0] / np.linalg.norm(columns[0])
     y = columns[1] - (columns[1] @ x) * x
     y /= np.linalg.norm(y)
@@ -153,8 +158,10 @@ def _even_grid(volume: GridVolume, parent: Any) -> tuple[np.ndarray, tuple[int, 
     along = places @ axes
     low, high = along.reshape(-1, 3).min(axis=0), along.reshape(-1, 3).max(axis=0)
     spacing = np.array([columns[0] @ x, columns[1] @ y, _slice_distance(along, columns[2] @ z)])
-    counts = np.floor((high - low) / spacing + 0.5).astype(int) + 1 if np.isfinite(places).all() else np.zeros(3, int)
-    if not (spacing > 0).all() or not 0 < counts.prod() <= _MOST_VOXELS:
+    if not (spacing > 0).all() or not np.isfinite(places).all():
+        raise _bad_transform()
+    counts = np.floor((high - low) / spacing + 0.5) + 1
+    if counts.prod() > _MOST_VOXELS:
         raise _bad_transform()
     affine = np.eye(4)
     affine[:3, :3] = axes * spacing

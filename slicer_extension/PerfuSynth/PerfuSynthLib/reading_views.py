@@ -9,14 +9,15 @@ import numpy as np
 import vtk
 
 from . import reading_layout as layout
+from .colour_bar import ColourBar
 from .facts import Facts
 from .grid_volume import GridVolume
 from .map_volumes import display_of, title_of
 from .scan_planes import planes_of
-from .slice_annotations import ViewAnnotation, show_colour_bar
+from .slice_annotations import ViewAnnotation
 
-#: Views by the maps whose colour bar they bear.
-_BARS = {"tmax": (layout.TMAX_VIEW, layout.OVERLAY_VIEW), "cbf": (layout.CBF_VIEW,)}
+#: Maps whose colour bar a view bears.
+_BARS = {layout.TMAX_VIEW: "tmax", layout.OVERLAY_VIEW: "tmax", layout.CBF_VIEW: "cbf"}
 
 
 class ReadingViews:
@@ -53,7 +54,7 @@ class ReadingViews:
         self._placed: set[str] = set()
         self._sizes: dict[str, tuple[int, int, int]] = {}
         self._watches: list[tuple[Any, int]] = []
-        self._annotations: dict[str, ViewAnnotation] = {}
+        self._over: dict[str, list[ViewAnnotation | ColourBar]] = {}
         self._renderers: dict[str, Any] = {}
 
     def arrange(self, number: int, opacity: float, region: np.ndarray) -> None:
@@ -76,7 +77,6 @@ class ReadingViews:
         for view in layout.ALL_VIEWS:
             layout.fill_view(self._scene, view, contents.get(view, overlay))
         self._place(region)
-        self._show_colour_bars()
 
     def keep_places(self) -> None:
         """Leave the views that exist where they are: a loaded scene has placed them."""
@@ -87,29 +87,33 @@ class ReadingViews:
         for view in layout.ALL_VIEWS:
             renderer = self._renderer_of(view)
             node = layout.slice_node(self._scene, view)
-            if view in self._annotations and self._renderers[view] is not renderer:
-                self._annotations.pop(view).remove()
-            if renderer is not None and node is not None and view not in self._annotations:
+            if view in self._over and self._renderers[view] is not renderer:
+                self._clear(view)
+            if renderer is not None and node is not None and view not in self._over:
                 self._renderers[view] = renderer
-                self._annotations[view] = ViewAnnotation(renderer, node, self._facts.notices, self._foot(view))
+                self._over[view] = [ViewAnnotation(renderer, node, self._facts.notices, self._foot(view))]
+                if view in _BARS:
+                    name = _BARS[view]
+                    self._over[view].append(
+                        ColourBar(renderer, self._maps[name].GetDisplayNode(), display_of(name).unit)
+                    )
 
     def set_opacity(self, opacity: float) -> None:
         """Opacity of Tmax over the NCCT, 0 to 1."""
         for view in (layout.OVERLAY_VIEW, *layout.MOSAIC_VIEWS):
             layout.set_opacity(self._scene, view, opacity)
 
-    def sides(self, view: str) -> tuple[str, str]:
-        """The letters at the left and the right of a view."""
-        return self._annotations[view].sides
-
     def let_go(self) -> None:
         """Take the text off the views; what is in the scene stays."""
-        for annotation in self._annotations.values():
-            annotation.remove()
-        self._annotations = {}
+        for view in list(self._over):
+            self._clear(view)
         for node, watch in self._watches:
             node.RemoveObserver(watch)
         self._watches, self._sizes = [], {}
+
+    def _clear(self, view: str) -> None:
+        for drawn in self._over.pop(view):
+            drawn.remove()
 
     def _place(self, region: np.ndarray) -> None:
         heights = self._planes.spread(len(layout.MOSAIC_VIEWS))
@@ -144,10 +148,3 @@ class ReadingViews:
             layout.OVERLAY_VIEW: f"CT and {title_of('tmax')}",
         }
         return [shown[view], self._facts.made_by]
-
-    def _show_colour_bars(self) -> None:
-        for name, views in _BARS.items():
-            nodes = [layout.slice_node(self._scene, view) for view in views]
-            shown = [node for node in nodes if node is not None]
-            if shown:
-                show_colour_bar(self._maps[name], display_of(name).unit, shown)

@@ -1,4 +1,4 @@
-"""What stands in every view's pixels: the banner, the patient's sides, the model; bars of the maps' colours."""
+"""What stands in every view's pixels: the banner, the patient's sides, what is shown, the model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import slicer
 import vtk
 
 #: Largest text, and the smallest that can still be read, pixels. [d]
@@ -23,12 +22,6 @@ _LINE_SPACING = 1.2
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 _PLACES = vtk.vtkCornerAnnotation
 _LEFT, _RIGHT, _TOP, _BOTTOM = _PLACES.LeftEdge, _PLACES.RightEdge, _PLACES.UpperEdge, _PLACES.LowerEdge
-#: A colour bar's place and size, shares of the view.
-_BAR_SIZE, _BAR_PLACE = (0.04, 0.34), (0.97, 0.05)
-#: Size of its text, pixels.
-_BAR_TEXT = 8
-#: Numbers beside a colour bar.
-_BAR_NUMBERS = 5
 
 
 class ViewAnnotation:
@@ -57,11 +50,6 @@ class ViewAnnotation:
         for actor in (self._text, self._letters):
             renderer.AddViewProp(actor)
         self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._fit())
-
-    @property
-    def sides(self) -> tuple[str, str]:
-        """Letters at the left and at the right of the screen."""
-        return self._letters.GetText(_LEFT), self._letters.GetText(_RIGHT)
 
     def remove(self) -> None:
         """Take the text away."""
@@ -94,34 +82,3 @@ def letter_of(direction: np.ndarray) -> str:
     """The letter of the patient's side that a direction (RAS) points to most."""
     axis = int(np.abs(direction).argmax())
     return _LETTERS[axis][0 if direction[axis] > 0 else 1]
-
-
-def show_colour_bar(node: Any, unit: str, views: Sequence[Any]) -> None:
-    """A bar of a map's colours with numbers, in the given views (slice nodes) where they show the map.
-
-    It is a node of the scene: it is saved with it and follows the map's window.
-    """
-    bar = _colour_bar_of(node)
-    if bar is None:
-        bar = slicer.vtkMRMLColorLegendDisplayNode()
-        node.GetScene().AddNode(bar)
-        node.AddAndObserveDisplayNodeID(bar.GetID())
-    bar.SetAndObservePrimaryDisplayNode(node.GetDisplayNode())
-    bar.SetAndObserveColorNodeID(node.GetDisplayNode().GetColorNodeID())
-    bar.SetTitleText(unit)
-    bar.SetNumberOfLabels(_BAR_NUMBERS)
-    bar.SetLabelFormat("%.0f")
-    bar.SetSize(*_BAR_SIZE)
-    bar.SetPosition(*_BAR_PLACE)
-    for text in (bar.GetTitleTextProperty(), bar.GetLabelTextProperty()):
-        text.SetFontSize(_BAR_TEXT)
-    for view in views:
-        bar.AddViewNodeID(view.GetID())
-
-
-def _colour_bar_of(node: Any) -> Any:
-    for index in range(node.GetNumberOfDisplayNodes()):
-        shown = node.GetNthDisplayNode(index)
-        if shown is not None and shown.IsA("vtkMRMLColorLegendDisplayNode"):
-            return shown
-    return None
