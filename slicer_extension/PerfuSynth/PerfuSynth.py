@@ -61,6 +61,7 @@ class PerfuSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = PerfuSynthLogic()
         self.sections = Panel(self.ui, self.logic.session)
         self._observe_scene()
+        self._on_scene_loaded()  # the scene may have brought a reading before the module was opened
 
     def cleanup(self):
         """The module or the program is closed: nothing keeps running."""
@@ -83,7 +84,6 @@ class PerfuSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, slicer.vtkMRMLScene.StartCloseEvent, self._on_scene_close)
         self.addObserver(scene, slicer.vtkMRMLScene.EndImportEvent, self._on_scene_loaded)
-        self.addObserver(scene, slicer.vtkMRMLScene.StartSaveEvent, self._on_scene_save)
         crosshair = scene.GetSingletonNode("default", "vtkMRMLCrosshairNode")
         if crosshair is None:
             crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
@@ -98,9 +98,6 @@ class PerfuSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _on_scene_loaded(self, *_):
         self.logic.session.reader.restore()
         self.sections.refresh()
-
-    def _on_scene_save(self, *_):
-        self.logic.session.reader.remember()
 
     def _on_cursor(self, crosshair, *_):
         ras = [0.0, 0.0, 0.0]

@@ -22,10 +22,10 @@ from PySide6 import QtCore, QtGui
 from qt_harness import python_qt
 
 PHANTOM = HERE.parents[1] / "sample-data" / "phantom-4000020"
-VIEW_PX, MOSAIC_PX, PANEL_PX = 520, 300, 470
+VIEW_PX, PANEL_PX = 520, 470
 START = "from pathlib import Path; from perfusynth.server.start import start; start(Path('{studies}'), port={port})"
-#: A loaded machine may take this long for the model's synthesis, s.
-PATIENCE_S = 900.0
+#: A loaded machine may take this long for the server's start and for the model's synthesis, s.
+PATIENCE_S = 1800.0
 
 
 def main() -> None:
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    servers.START_S = PATIENCE_S
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         (base / "studies").mkdir()
@@ -57,16 +58,16 @@ def take(ct: Path, address: str, folder: Path, out: Path) -> None:
     save(panel(person), out / "slicer_synthesize.png")
     person.wait_for_maps(PATIENCE_S)
     point_at_region(person)
-    save(beside(panel(person), views(person)), out / "slicer_four_views.png")
+    save(screen(person, columns=2), out / "slicer_four_views.png")
     person.program.click(person.ui.threshold4Button)
     person.ui.fillSlider.value = 35
     person.program.wait(lambda: person.session.reader.settled)
-    save(beside(panel(person), views(person)), out / "slicer_threshold.png")
+    save(screen(person, columns=2), out / "slicer_threshold.png")
     person.ui.fillSlider.value = 0
     person.program.click(person.ui.threshold6Button)
     person.program.click(person.ui.mosaicRadio)
     person.program.wait(lambda: person.session.reader.settled)
-    save(beside(panel(person), views(person, columns=4, size=MOSAIC_PX)), out / "slicer_mosaic.png")
+    save(screen(person, columns=4), out / "slicer_mosaic.png")
     person.close()
 
 
@@ -104,8 +105,15 @@ def panel(person: Person) -> QtGui.QImage:
     return window.grab().toImage()
 
 
-def views(person: Person, columns: int = 2, size: int = VIEW_PX) -> QtGui.QImage:
-    """The layout's slice views in rows, as they are on the screen."""
+def screen(person: Person, columns: int) -> QtGui.QImage:
+    """The panel with the views beside it, as high as it is."""
+    left = panel(person)
+    rows = -(-len(person.program.desktop.views()) // columns)
+    return beside(left, views(person, columns, left.height() // rows))
+
+
+def views(person: Person, columns: int, size: int) -> QtGui.QImage:
+    """The layout's slice views in rows of ``columns``, each ``size`` pixels wide and high."""
     shown = list(person.program.desktop.views().values())
     for view in shown:
         view.resize((size, size))

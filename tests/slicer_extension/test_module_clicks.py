@@ -1,7 +1,11 @@
 """The module's own panel, clicked through by a person against the real server: from Connect to what is kept."""
 
+import hashlib
 import json
 import re
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import nibabel as nib
 import numpy as np
@@ -19,14 +23,6 @@ BALL_ML = 4 / 3 * np.pi * (RADIUS_MM / 10) ** 3
 def server(tmp_path_factory):
     with quick_servers.quick(tmp_path_factory.mktemp("quick")) as started:
         yield started
-
-
-@pytest.fixture
-def person(tmp_path, server):
-    quick_servers.order(server, "")
-    somebody = Person(tmp_path / "slicer")
-    yield somebody
-    somebody.close()
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +210,13 @@ def test_the_scene_comes_back_as_it_was(reading, tmp_path):
     assert [tuple(row) for row in reader.words.rows] == numbers
     reading.program.click(reading.ui.threshold6Button)
     reading.program.wait(lambda: reader.settled)
+
+
+def test_the_phantom_is_offered_in_sample_data(reading):
+    (source,) = reading.program.sample_sources
+    path = Path(url2pathname(urlparse(source["uris"]).path))
+    assert f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}" == source["checksums"]
+    assert Path(source["thumbnailFileName"]).is_file()
 
 
 def test_the_model_card_opens(reading):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import unittest
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import quick_servers
 import slicer
 from faulty_wire import FaultyWire
-from panel import Person
+from panel import MODULE_FILE, Person
 from PerfuSynthLib.nifti_file import write_nifti
 from servers import wait_for
 from small_scan import small_scan
@@ -42,6 +43,15 @@ def states(server) -> list[str]:
     """Of all jobs that the server's log names, as their owner sees them."""
     ids = {word for line in server.log.read_text().splitlines() for word in line.split() if word.startswith("job=")}
     return [server.call("GET", f"/jobs/{job.removeprefix('job=')}").json().get("state") for job in sorted(ids)]
+
+
+def test_the_self_test_of_the_desktop_program_passes(person):
+    folder = MODULE_FILE.parent / "Testing" / "Python"
+    tests = unittest.defaultTestLoader.discover(str(folder), pattern="*Test.py")
+    result = unittest.TextTestRunner().run(tests)
+    assert result.testsRun == 2
+    assert result.wasSuccessful()
+    person.program.module.PerfuSynthTest("runTest").runTest()
 
 
 def test_what_is_wrong_with_the_connection_is_told_with_what_to_do(person, server):
@@ -140,6 +150,18 @@ def test_scans_queue_and_a_finished_one_is_shown_again(person, server):
     person.program.wait(lambda: person.session.reader.settled)
     assert person.session.reader.reading.ncct_node.GetID() == first.volume_id
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == volumes
+
+
+def test_a_result_does_not_take_the_views_from_another_module(person, server):
+    connected(person, server)
+    person.load_phantom()
+    person.synthesize()
+    person.program.widget.exit()
+    person.program.wait(lambda: person.session.orders.all[0].text == "Done")
+    assert person.session.reader.reading is None
+    person.program.widget.enter()
+    person.wait_for_maps()
+    assert person.session.reader.reading is not None
 
 
 def test_a_slow_network_is_shown_and_can_be_cancelled(person, server):

@@ -60,6 +60,8 @@ class Session:
         self.revision = 0
         self.task = ""
         self._copies: dict[str, str] = {}
+        self._in_front = True
+        self._not_shown: list[ScanOrder] = []
         self.connection = ServerConnection(surroundings.book, self._background, self._changed)
         self.choice = Choice(
             surroundings.scene, self.connection, surroundings.dicom_tag, self._background, self._changed
@@ -79,6 +81,14 @@ class Session:
         self.orders.shutdown()
         self._background.shutdown()
         self.reader.let_go()
+
+    def set_in_front(self, in_front: bool) -> None:
+        """Whether the module is open: results do not take the views away from somebody who works in another."""
+        self._in_front = in_front
+        if in_front:
+            waiting, self._not_shown = self._not_shown, []
+            for order in waiting[-1:]:
+                self._show(order)
 
     # --- the way to a result
 
@@ -164,8 +174,11 @@ class Session:
         )
 
     def show_order(self, order: ScanOrder) -> None:
-        """Show a finished order's maps again, where they are still in the scene."""
-        self.reader.open(order.state_id)
+        """Show a finished order's maps, where they are still in the scene."""
+        if order.result is not None:
+            self._show(order)
+        else:
+            self.reader.open(order.state_id)
 
     # --- inside
 
@@ -196,6 +209,9 @@ class Session:
         return copy
 
     def _show(self, order: ScanOrder) -> None:
+        if not self._in_front:
+            self._not_shown.append(order)
+            return
         result, order.result = order.result, None  # the scene holds it from now on
         node = self._around.scene.GetNodeByID(order.volume_id)
         for earlier in self.orders.all:

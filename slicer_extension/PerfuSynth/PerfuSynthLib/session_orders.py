@@ -75,10 +75,14 @@ class Orders:
         """The order of a choice that goes on, if there is one."""
         return next((order for order in self._orders.values() if order.active and order.key == key), None)
 
+    def newest(self, key: str) -> ScanOrder | None:
+        """The newest order of a choice, however it stands."""
+        return next((order for order in reversed(self._orders.values()) if order.key == key), None)
+
     def last_failed(self, key: str) -> ScanOrder | None:
         """The newest order of a choice, if it failed."""
-        newest = [order for order in self._orders.values() if order.key == key][-1:]
-        return newest[0] if newest and newest[0].problem is not None else None
+        newest = self.newest(key)
+        return newest if newest is not None and newest.problem is not None else None
 
     def submit(self, client: PerfuSynthClient, order: Order, key: str, name: str, volume_id: str) -> ScanOrder:
         """Start an order."""

@@ -30,8 +30,10 @@ class ConnectSection:
         ui.connectionLabel.setStyleSheet(f"color: {_COLOURS.get(connection.state, 'palette(text)')}")
         ui.connectionLabel.setVisible(bool(connection.text) and not ui.connectSection.collapsed)
         ui.testButton.setEnabled(connection.state != "checking")
-        title = f"Connect: {connection.state}" if connection.state != "none" else "Connect"
-        ui.connectSection.text = title
+        ui.connectSection.text = {
+            "none": "Connect",
+            "connected": f"Connected to {connection.address.split('://')[-1]}",
+        }.get(connection.state, f"Connect: {connection.state}")
         if connection.state != self._was:
             self._was = connection.state
             if connection.state == "connected":

@@ -64,6 +64,7 @@ class Panel:
     def set_open(self, is_open: bool) -> None:
         """The module was entered or left; work goes on in both cases, the keys are alive in one."""
         self._open = is_open
+        self._session.set_in_front(is_open)
         self._session.reader.refresh_views()
         self.refresh()
 
