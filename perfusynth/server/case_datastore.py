@@ -168,7 +168,9 @@ class CaseDatastore(LocalDatastore):
         """Write the index by rename: half of one, after a crash, would keep the server from starting."""
         path = Path(self._datastore_config_path)
         text = json.dumps(self._datastore.model_dump(exclude={"base_path"}), indent=2, default=str)
-        with FileLock(self._lock_file) if lock else contextlib.nullcontext():
+        with contextlib.ExitStack() as held:
+            if lock:
+                held.enter_context(FileLock(self._lock_file))
             atomic.write_bytes(path, text.encode())
             self._config_ts = path.stat().st_mtime
 

@@ -44,7 +44,8 @@ class PaintedPipeline(Pipeline):
     def load(cls, task: str, *, device: str = "auto") -> "PaintedPipeline":
         with open(LOADS, "a") as file:
             file.write(f"{task}\n")
-        return cls(live_bundle(task), _Painter())
+        bundle = live_bundle(task)
+        return cls(bundle, _Painter([output.name for output in bundle.spec.outputs]))
 
     def warm_up(self) -> None:
         pass
@@ -55,9 +56,15 @@ class PaintedPipeline(Pipeline):
 
 
 class _Painter:
+    def __init__(self, outputs: list[str]):
+        self._outputs = outputs
+
     def synthesize(self, inputs, *, options=None, on_progress=None):
         grid = inputs["ncct"]
         distance = distance_mm(grid.shape, grid.affine)
-        tmax = np.where(distance <= RADIUS_MM, 9.0, 2.0)
-        cbf = np.where(distance <= CORE_MM, 6.0, 45.0)
-        return Synthesis({"tmax": grid.with_array(tmax), "cbf": grid.with_array(cbf)})
+        painted = {
+            "tmax": np.where(distance <= RADIUS_MM, 9.0, 2.0),
+            "cbf": np.where(distance <= CORE_MM, 6.0, 45.0),
+            "hypoperfusion_probability": np.where(distance <= RADIUS_MM, 0.9, 0.1),
+        }
+        return Synthesis({name: grid.with_array(painted[name]) for name in self._outputs})
