@@ -5,6 +5,7 @@ import pytest
 from PerfuSynthLib import colour_tables
 
 from perfusynth.perfusion import colour_tables as servers
+from perfusynth.report.displays import CBF_MAXIMA
 
 
 def test_tables_are_the_servers_to_the_last_byte():
@@ -18,20 +19,19 @@ def test_an_unknown_table_is_refused():
         colour_tables.colour_table("rainbow")
 
 
-def test_displays_are_the_servers_and_tmax_one_of_its_two_ranges():
+def test_displays_are_the_servers():
     for name, theirs in servers.MAP_DISPLAYS.items():
         ours = colour_tables.MAP_DISPLAYS[name]
-        assert (ours.label, ours.unit, ours.low, ours.table, ours.marks) == (
-            theirs.label,
-            theirs.unit,
-            theirs.low,
-            theirs.table,
-            theirs.marks,
-        )
-        assert ours.high == theirs.high or name == "tmax"
-    assert sorted(colour_tables.TMAX_DISPLAY_MAXIMA_S) == sorted(servers.TMAX_DISPLAY_MAXIMA_S)
-    assert colour_tables.MAP_DISPLAYS["tmax"].high == 16.0
-    assert colour_tables.MAP_DISPLAYS["tmax"].window_level == (16.0, 8.0)
+        assert tuple(ours) == (theirs.label, theirs.unit, theirs.low, theirs.high, theirs.table, theirs.marks)
+    assert colour_tables.TMAX_DISPLAY_MAXIMA_S == servers.TMAX_DISPLAY_MAXIMA_S
+    assert colour_tables.CBF_DISPLAY_MAXIMA == CBF_MAXIMA
+
+
+@pytest.mark.parametrize(("normal", "high"), [(None, 80.0), (10.0, 40.0), (21.1, 60.0), (45.0, 120.0), (99.0, 160.0)])
+def test_flow_is_shown_up_to_twice_that_of_normal_tissue(normal, high):
+    displays = colour_tables.displays_of(normal)
+    assert displays["cbf"].high == high
+    assert displays["tmax"] == colour_tables.MAP_DISPLAYS["tmax"]
 
 
 @pytest.mark.parametrize("name", servers.MAP_DISPLAYS)

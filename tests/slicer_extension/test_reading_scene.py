@@ -70,8 +70,8 @@ def segments(reading):
 
 def test_maps_are_volumes_with_name_unit_and_colours(reading, shown):
     for role, name, unit, window, level in (
-        ("tmax", "Tmax (s) SYNTHETIC", "s", 16, 8),
-        ("cbf", "CBF (mL/100 g/min) SYNTHETIC", "ml/(100.g.min)", 80, 40),
+        ("tmax", "Tmax (s) SYNTHETIC", "s", 12, 6),
+        ("cbf", "CBF (mL/100 g/min) SYNTHETIC", "ml/(100.g.min)", 120, 60),
     ):
         node = reading.state.node_of(role)
         assert node.GetName() == name

@@ -273,7 +273,7 @@ def test_a_known_value_has_its_colour_and_outside_the_brain_is_black(drawn):
 def case_colour(tmax_s: float):
     from perfusynth.perfusion.colour_tables import colour_table, colourise
 
-    return colourise(np.array(tmax_s), 0.0, 16.0, colour_table("asist"))
+    return colourise(np.array(tmax_s), 0.0, 12.0, colour_table("asist"))
 
 
 def test_an_outline_lies_on_the_edge_and_is_as_wide_as_asked():

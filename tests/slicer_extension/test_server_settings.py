@@ -46,7 +46,16 @@ def test_addresses_are_made_whole(typed, address):
 @pytest.mark.parametrize(
     "typed",
     [
-        *("", "  ", "http://hospital.example", "http://10.0.0.5:8000", "ftp://host", "https://", "https:", "https://a b"),
+        *(
+            "",
+            "  ",
+            "http://hospital.example",
+            "http://10.0.0.5:8000",
+            "ftp://host",
+            "https://",
+            "https:",
+            "https://a b",
+        ),
         *("https://user:secret@host", "https://host?x=1", "https://host#x", "https://host:99999", "file:///etc/passwd"),
         *("http://127.0.0.1.evil.example", "http://localhost@evil.example", "https://host\\@evil.example"),
     ],

@@ -37,9 +37,11 @@ _VIRIDIS = (
     "yOAgyuEfzeEd0OEc0uIb1eIa2OIZ2uMZ3eMY3+MY4uQY5eQZ5+QZ6uUa7OUb7+Uc8eUd9OYe9uYg+OYh++cj/ecl"
 )
 
-#: Upper ends of the Tmax display, s: 16 s is the window (W 16, L 8) of the multi-vendor phantom comparison (Kudo et
-#: al., Radiology 2013) and what the generators put out; 12 s keeps the 6 s threshold mid-scale.
-TMAX_DISPLAY_MAXIMA_S: tuple[float, ...] = (16.0, 12.0)
+#: Upper ends of the Tmax display, s, the first the default, as in the server's report: 12 s keeps the 6 s threshold
+#: mid-scale; 16 s is the window (W 16, L 8) of the multi-vendor phantom comparison (Kudo et al., Radiology 2013).
+TMAX_DISPLAY_MAXIMA_S: tuple[float, ...] = (12.0, 16.0)
+#: Upper ends of the CBF display, mL/100 g/min.
+CBF_DISPLAY_MAXIMA: tuple[float, ...] = (40.0, 60.0, 80.0, 120.0, 160.0)
 
 
 class MapDisplay(NamedTuple):
@@ -67,6 +69,17 @@ MAP_DISPLAYS: Mapping[str, MapDisplay] = {
     "mtt": MapDisplay("MTT", "s", 0.0, 10.0),
     "hypoperfusion_probability": MapDisplay("P(Tmax > 6 s)", "", 0.0, 1.0, "viridis", marks=(0.5,)),
 }
+
+
+def displays_of(normal_cbf: float | None) -> Mapping[str, MapDisplay]:
+    """How a result's maps are shown: CBF up to twice that of its normal tissue (mL/100 g/min), as in its report.
+
+    Without normal tissue (None) the defaults stand.
+    """
+    if normal_cbf is None:
+        return MAP_DISPLAYS
+    high = next((end for end in CBF_DISPLAY_MAXIMA if end >= 2 * normal_cbf), CBF_DISPLAY_MAXIMA[-1])
+    return {**MAP_DISPLAYS, "cbf": MAP_DISPLAYS["cbf"]._replace(high=high)}
 
 
 def colour_table(name: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .colour_tables import MAP_DISPLAYS, MapDisplay, rgba_table
+from .colour_tables import MapDisplay, displays_of, rgba_table
 from .constants import STROKE_WINDOW
 from .grid_volume import GridVolume
 from .node_geometry import set_volume
@@ -24,9 +24,9 @@ _UCUM = {
 }
 
 
-def display_of(name: str) -> MapDisplay:
-    """How a map is shown; a map that is not known goes from 0 to 1 in grey."""
-    return MAP_DISPLAYS.get(name) or MapDisplay(name, "", 0.0, 1.0, "grey")
+def display_of(name: str, normal_cbf: float | None = None) -> MapDisplay:
+    """How a map of a result with this CBF of normal tissue is shown; one that is not known goes from 0 to 1 in grey."""
+    return displays_of(normal_cbf).get(name) or MapDisplay(name, "", 0.0, 1.0, "grey")
 
 
 def title_of(name: str) -> str:
@@ -40,8 +40,11 @@ def node_name(name: str) -> str:
     return f"{title_of(name)} SYNTHETIC"
 
 
-def add_map(scene: Any, name: str, volume: GridVolume) -> Any:
-    """A map as volume node: named, with its unit, coloured, transparent outside the brain (where it is 0)."""
+def add_map(scene: Any, name: str, volume: GridVolume, normal_cbf: float | None = None) -> Any:
+    """A map as volume node: named, with its unit, coloured, transparent outside the brain (where it is 0).
+
+    ``normal_cbf`` (mL/100 g/min, of the result's normal tissue) decides how far the colours of CBF reach.
+    """
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", node_name(name))
     set_volume(node, volume)
     node.SetAttribute(SYNTHETIC_ATTRIBUTE, name)
@@ -50,7 +53,7 @@ def add_map(scene: Any, name: str, volume: GridVolume) -> Any:
     units.SetValueSchemeMeaning(code, "UCUM", meaning)
     node.SetVoxelValueUnits(units)
     node.CreateDefaultDisplayNodes()
-    show_as_map(node, display_of(name))
+    show_as_map(node, display_of(name, normal_cbf))
     return node
 
 

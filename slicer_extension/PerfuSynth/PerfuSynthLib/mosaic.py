@@ -19,7 +19,7 @@ from .canvas import (
     draw_text,
     outline_of,
 )
-from .colour_tables import MAP_DISPLAYS, MapDisplay, colourise
+from .colour_tables import MapDisplay, colourise, displays_of
 from .facts import Facts
 from .grid_volume import GridVolume
 from .measurements import EDITED, Measurements
@@ -65,6 +65,7 @@ def draw_mosaic(
     shapes = {volume.array.shape for volume in (ncct, tmax, cbf, brain)}
     if len(shapes) > 1 or measured.region is None:
         raise ValueError(f"expected volumes of one grid and a region, got {shapes} and {measured.kind} numbers")
+    displays = displays_of(facts.normal_cbf)
     inside = brain.array != 0
     core = np.zeros_like(inside) if measured.core is None else measured.core
     view = AxialView(tmax.affine, inside, measured.region & inside, SLICES)
@@ -82,15 +83,15 @@ def draw_mosaic(
         deficit = view.picture(measured.region, index, size, average=False)
         panels = [
             _ct_panel(view, ncct, index, size, deficit, view.picture(core, index, size, average=False)),
-            blend(_map_panel(view, masked[0], inside, index, size, MAP_DISPLAYS["tmax"]), outline_of(deficit), TEXT),
-            _map_panel(view, masked[1], inside, index, size, MAP_DISPLAYS["cbf"]),
+            blend(_map_panel(view, masked[0], inside, index, size, displays["tmax"]), outline_of(deficit), TEXT),
+            _map_panel(view, masked[1], inside, index, size, displays["cbf"]),
         ]
         for row, y in enumerate(rows):
             picture[y : y + size[1], x : x + PANEL] = panels[row]
             _mark(picture, x, y, size, view.position_mm[number])
     _label_ct(picture, rows[0], columns[-1] + PANEL, measured, view)
-    _label_map(picture, rows[1], columns[-1] + PANEL, size[1], MAP_DISPLAYS["tmax"])
-    _label_map(picture, rows[2], columns[-1] + PANEL, size[1], MAP_DISPLAYS["cbf"])
+    _label_map(picture, rows[1], columns[-1] + PANEL, size[1], displays["tmax"])
+    _label_map(picture, rows[2], columns[-1] + PANEL, size[1], displays["cbf"])
     return picture
 
 

@@ -80,7 +80,7 @@ class Reading:
         nodes = {
             state_roles.NCCT: ncct,
             state_roles.TMAX: tmax,
-            state_roles.CBF: add_map(scene, CBF, result.maps[CBF]),
+            state_roles.CBF: add_map(scene, CBF, result.maps[CBF], facts.normal_cbf),
             state_roles.BRAIN: add_brain(scene, result.brain),
         }
         nodes[state_roles.REGIONS] = add_segmentation(scene, tmax)
