@@ -25,7 +25,9 @@ class Person:
         ui.addressEdit.setText(address)
         ui.tokenEdit.setText(token)
         self.program.click(ui.testButton)
-        self.program.wait(lambda: expect in ui.connectionLabel.text)
+        connection = self.session.connection
+        self.program.wait(lambda: connection.state != "checking" and ui.connectionLabel.text == connection.text)
+        assert expect in connection.text, connection.text
 
     def load_phantom(self, brighter_hu: int = 0):
         """Bring the phantom's CT into the scene, as the program's own reader would; its name is a patient's."""
