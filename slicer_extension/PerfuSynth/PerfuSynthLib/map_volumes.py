@@ -16,6 +16,8 @@ from .node_geometry import set_volume
 SYNTHETIC_ATTRIBUTE = "PerfuSynth.synthetic"
 #: Colour nodes of this extension: the table's name follows.
 _COLOUR_NODE = "PerfuSynth "
+#: Entries of a table, and how far a colour may lie from its own after it was saved: half a byte.
+_ENTRIES, _COLOUR_TOLERANCE = 256, 0.5 / 255
 #: UCUM code and meaning of the maps' units as the scene keeps them.
 _UCUM = {
     "s": ("s", "second"),
@@ -52,7 +54,10 @@ def add_map(scene: Any, name: str, volume: GridVolume, normal_cbf: float | None 
     units = slicer.vtkCodedEntry()
     units.SetValueSchemeMeaning(code, "UCUM", meaning)
     node.SetVoxelValueUnits(units)
-    node.CreateDefaultDisplayNodes()
+    shown = slicer.vtkMRMLScalarVolumeDisplayNode()
+    shown.SetAutoWindowLevel(0)  # Slicer's default node would look for a window in all voxels first
+    scene.AddNode(shown)
+    node.SetAndObserveDisplayNodeID(shown.GetID())
     show_as_map(node, display_of(name, normal_cbf))
     return node
 
@@ -69,18 +74,15 @@ def show_as_map(node: Any, display: MapDisplay) -> None:
 def colour_node(scene: Any, table: str) -> Any:
     """The scene's colour node of a table: made once, made anew where a scene brought a damaged one."""
     name = _COLOUR_NODE + table
-    node = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     colours = rgba_table(table) / 255.0
+    node = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if node is None:
         node = slicer.vtkMRMLColorTableNode()
         node.SetName(name)
         node.SetTypeToUser()
-        node.SetHideFromEditors(0)
-        node.SetNumberOfColors(len(colours))
         _fill(node, colours)
         scene.AddNode(node)
-    else:
-        node.SetNumberOfColors(len(colours))
+    elif not np.allclose(_colours_of(node), colours, atol=_COLOUR_TOLERANCE):
         _fill(node, colours)
     return node
 
@@ -112,5 +114,17 @@ def show_stroke_window(node: Any) -> None:
 
 
 def _fill(node: Any, colours: np.ndarray) -> None:
+    was_modifying = node.StartModify()
+    node.SetNumberOfColors(len(colours))
     for index, (red, green, blue, alpha) in enumerate(colours):
         node.SetColor(index, f"{index}", float(red), float(green), float(blue), float(alpha))
+    node.EndModify(was_modifying)
+
+
+def _colours_of(node: Any) -> np.ndarray:
+    """RGBA of all entries, 0 to 1; -1 where the table is not as long as ours."""
+    table = node.GetLookupTable()
+    count = 0 if table is None else table.GetNumberOfTableValues()
+    if count != _ENTRIES:
+        return np.full((_ENTRIES, 4), -1.0)
+    return np.array([table.GetTableValue(index) for index in range(count)])

@@ -20,8 +20,9 @@ TEXT_COLOUR = (1.0, 0.92, 0.35)
 _LINE_SPACING = 1.2
 #: Letters of the ways into a patient along R, A, S.
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
-_PLACES = vtk.vtkCornerAnnotation
-_LEFT, _RIGHT, _TOP, _BOTTOM = _PLACES.LeftEdge, _PLACES.RightEdge, _PLACES.UpperEdge, _PLACES.LowerEdge
+#: Where text stands, shares of the view: place, and which point of the text lies there.
+_TOP, _BOTTOM = (0.5, 0.985, "Centered", "Top"), (0.5, 0.015, "Centered", "Bottom")
+_LEFT, _RIGHT = (0.008, 0.5, "Left", "Centered"), (0.992, 0.5, "Right", "Centered")
 
 
 class ViewAnnotation:
@@ -42,39 +43,49 @@ class ViewAnnotation:
     def __init__(self, renderer: Any, node: Any, banner: Sequence[str], foot: Sequence[str]):
         self._renderer = renderer
         self._node = node
-        self._text, self._letters = _corner_text(), _corner_text()
-        self._text.SetText(_TOP, "\n".join(banner))
-        self._text.SetText(_BOTTOM, "\n".join(foot))
+        self._lines = [_text(_TOP, banner), _text(_BOTTOM, foot)]
+        self._left, self._right = _text(_LEFT, []), _text(_RIGHT, [])
         self._longest = max(len(line) for line in [*banner, *foot])
         self._fit()
-        for actor in (self._text, self._letters):
+        for actor in self._actors:
             renderer.AddViewProp(actor)
         self._observer = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._fit())
 
     def remove(self) -> None:
         """Take the text away."""
         self._node.RemoveObserver(self._observer)
-        for actor in (self._text, self._letters):
+        for actor in self._actors:
             self._renderer.RemoveViewProp(actor)
+
+    @property
+    def _actors(self) -> list[Any]:
+        return [*self._lines, self._left, self._right]
 
     def _fit(self) -> None:
         width = self._node.GetDimensions()[0]
         size = int(min(_LARGEST, max(_SMALLEST, width / (_LETTER_WIDTH * self._longest))))
-        for actor, larger in ((self._text, 1.0), (self._letters, _SIDES_LARGER)):
-            actor.SetMaximumFontSize(int(larger * size))
-            actor.SetMinimumFontSize(int(larger * size))
+        for actor in self._lines:
+            actor.GetTextProperty().SetFontSize(size)
         matrix = self._node.GetSliceToRAS()
         to_the_right = np.array([matrix.GetElement(row, 0) for row in range(3)])
-        self._letters.SetText(_LEFT, letter_of(-to_the_right))
-        self._letters.SetText(_RIGHT, letter_of(to_the_right))
+        for actor, direction in ((self._left, -to_the_right), (self._right, to_the_right)):
+            actor.GetTextProperty().SetFontSize(int(_SIDES_LARGER * size))
+            actor.SetInput(letter_of(direction))
 
 
-def _corner_text() -> Any:
-    actor = vtk.vtkCornerAnnotation()
-    actor.GetTextProperty().SetColor(*TEXT_COLOUR)
-    actor.GetTextProperty().SetBold(1)
-    actor.GetTextProperty().SetShadow(1)
-    actor.GetTextProperty().SetLineSpacing(_LINE_SPACING)
+def _text(place: tuple[float, float, str, str], lines: Sequence[str]) -> Any:
+    across, up, justified, aligned = place
+    actor = vtk.vtkTextActor()
+    actor.SetInput("\n".join(lines))
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(across, up)
+    letters = actor.GetTextProperty()
+    getattr(letters, f"SetJustificationTo{justified}")()
+    getattr(letters, f"SetVerticalJustificationTo{aligned}")()
+    letters.SetColor(*TEXT_COLOUR)
+    letters.SetBold(1)
+    letters.SetShadow(1)
+    letters.SetLineSpacing(_LINE_SPACING)
     return actor
 
 
