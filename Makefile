@@ -23,7 +23,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
   pytorch-ignite httpx diffusers peft transformers safetensors SimpleITK nilearn matplotlib typer rich pooch \
   scikit-learn pillow tensorboard fire
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
-  PySide6-Essentials
+  PySide6-Essentials cmake
 
 .PHONY: env screen-libraries demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens lint clean
 env: $(STAMP)
@@ -90,7 +90,7 @@ information-ceiling: env
 
 # make slicer-screens             what a radiologist sees in 3D Slicer, for the phantom; renews docs/pictures/slicer_*.png
 # make slicer-screens CT=head.nii.gz OUT=folder     the same for another CT, elsewhere (patients stay out of docs)
-slicer-screens: env
+slicer-screens: env screen-libraries
 	OMP_NUM_THREADS=1 $(BIN)/python tests/slicer_extension/slicer_screens.py $(if $(CT),--ct "$(CT)") \
 	  --out "$(or $(OUT),$(if $(CT),runs/slicer-screens,docs/pictures))"
 

@@ -44,9 +44,8 @@ endfunction()
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory) -> Path:
     """Build folder of the extension, configured by the real cmake against the stand-in of Slicer's package."""
-    cmake = shutil.which("cmake")
-    if cmake is None:
-        pytest.fail("cmake is needed: apt-get install cmake, or pip install cmake")
+    cmake = shutil.which("cmake", path=Path(sys.executable).parent)
+    assert cmake is not None, "the environment's own cmake is missing: run `make env`"
     fake, build = tmp_path_factory.mktemp("Slicer"), tmp_path_factory.mktemp("build")
     (fake / "SlicerConfig.cmake").write_text(FAKE_SLICER)
     (fake / "Use.cmake").write_text("")
