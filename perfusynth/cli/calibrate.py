@@ -55,8 +55,9 @@ def calibrate(
     from perfusynth.cli.progress_bar import progress_bar
     from perfusynth.cli.seed_range import seed_range
 
-    others = [None if text is None else seed_range(text) for text in (fit_seeds, test_seeds, external_seeds)]
-    wanted = Patients(seed_range(phantom_seeds), *others, scanned=scanned)
+    others = (fit_seeds, test_seeds, external_seeds)
+    fit, test, external = (None if text is None else seed_range(text) for text in others)
+    wanted = Patients(seed_range(phantom_seeds), fit=fit, test=test, external=external, scanned=scanned)
     with progress_bar("calibrate") as progress:
         run = CalibrationRun(model, rows, drawn=drawn, device=device, processes=processes, fewer=fewer)
         patients = run.patients(wanted, progress)

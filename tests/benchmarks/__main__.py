@@ -19,6 +19,7 @@ from tests.benchmarks import (
     request_to_maps,
     resampling,
     server_overhead,
+    slicer_reading,
     writers,
 )
 from tests.benchmarks.figure import Figure, table
@@ -36,6 +37,7 @@ PARTS = (
     resampling,
     digital_patients,
     deconvolution,
+    slicer_reading,
     gpu,
     ladder,
 )
@@ -79,6 +81,7 @@ def measure(plan: Plan, rows: tuple[str, ...]) -> list[Figure]:
             resampling.ROW: lambda: resampling.measure(scan, plan),
             digital_patients.ROW: lambda: digital_patients.measure(plan),
             deconvolution.ROW: lambda: deconvolution.measure(plan),
+            slicer_reading.ROW: lambda: slicer_reading.measure(plan),
             gpu.ROW: lambda: gpu.measure(scan, plan),
             ladder.ROW: lambda: ladder.measure(scan, plan),
         }
