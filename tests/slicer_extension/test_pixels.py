@@ -15,7 +15,7 @@ from perfusynth.perfusion.colour_tables import colour_table
 
 #: A view as in the four views of a small screen, pixels.
 SIZE = (450, 400)
-#: Colour of all text, and how much brighter than this a pixel of text is than of anything else here.
+#: Colour of all text.
 YELLOW = np.array([255, 235, 89])
 
 
@@ -240,9 +240,8 @@ def test_every_view_bears_both_lines_of_the_banner_in_full(plain, number):
     plain.reading.present(number)
     notices = plain.head.case.facts.notices
     assert notices == ("SYNTHETIC - research use only", "Trained on simulated patients, not valid for this patient")
-    views = plain.desktop.views()
-    assert len(views) == (4 if number == layout.FOUR_VIEWS else 12)
-    for view in views.values():
+    assert len(plain.desktop.views()) == (4 if number == layout.FOUR_VIEWS else 12)
+    for view in plain.desktop.views().values():
         lines = text_lines(view.pixels()[:40])
         widths = [last - first + 1 for first, last in lines]
         assert len(lines) == 2
