@@ -143,9 +143,10 @@ def test_cancel_while_uploading_leaves_nothing_there(server, jobs, scan):
 def test_cancel_while_the_server_is_slow_to_answer(server, jobs, scan):
     order(server, "sleep 60")
     with FaultyWire(server.url) as wire:
+        wire.upload_bytes_s = 20_000  # slow until the wire is silent: an answer must not come first
         ticket = jobs.submit(client_at(wire.url), Order(TASK, scan))
         until(jobs, Uploading)
-        wire.silent = True  # the scan arrives, and nobody here learns the job's id
+        wire.silent, wire.upload_bytes_s = True, None  # the scan arrives, and nobody here learns the job's id
         wait_for(lambda: states(server))
         jobs.cancel(ticket)
         assert [type(event) for event in jobs.drain()] == [Cancelled]

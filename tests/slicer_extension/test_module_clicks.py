@@ -81,9 +81,8 @@ def test_a_threshold_is_raw_at_once_and_cleaned_a_moment_later(reading):
     assert ui.thresholdSlider.value == 4
     assert ui.threshold4Button.checked
     assert not ui.threshold6Button.checked
-    assert "Provisional" in ui.numbersStateLabel.text or reader.settled
-    reading.program.wait(lambda: reader.settled)
-    assert "Cleaned" in ui.numbersStateLabel.text
+    reading.program.wait(lambda: "Provisional" in ui.numbersStateLabel.text or reader.settled)
+    reading.program.wait(lambda: reader.settled and "Cleaned" in ui.numbersStateLabel.text)
     ui.thresholdSlider.value = 7.3
     reading.program.wait(lambda: reader.settled)
     assert ml(reading.number("Tmax > 7.3 s")) == pytest.approx(BALL_ML, rel=0.06)
