@@ -68,7 +68,8 @@ def test_synthesize_writes_the_whole_result(tmp_path):
     for notice in (SYNTHETIC, NOT_VALID_FOR_PATIENTS):
         assert notice in ended.stdout
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"tmax.nii.gz", "cbf.nii.gz", "brain.nii.gz", "measurements.json", "report.html", "report.png"}
+    maps = {"tmax.nii.gz", "cbf.nii.gz", "hypoperfusion_probability.nii.gz", "brain.nii.gz"}
+    assert names == maps | {"measurements.json", "report.html", "report.png"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "no temporary folder is left"
 
 

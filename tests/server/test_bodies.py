@@ -63,7 +63,7 @@ def test_a_result_goes_however_its_answer_ends(tmp_path, only_image, sent):
         messages.append(message)
 
     async def scenario():
-        response = _send(context, job, json.dumps({}).encode(), only_image=only_image)
+        response = _send(context, job, SimpleNamespace(labels={}), json.dumps({}).encode(), only_image=only_image)
         await response({"type": "http", "asgi": {"spec_version": "2.4"}}, None, send)
 
     if sent < 9:

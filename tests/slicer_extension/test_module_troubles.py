@@ -67,13 +67,16 @@ def test_what_is_wrong_with_the_connection_is_told_with_what_to_do(person, serve
 def test_a_token_is_remembered_only_when_told_to(person, server, tmp_path):
     connected(person, server)
     token = server.tokens["user"].encode()
-    kept = [path for path in (tmp_path / "slicer").rglob("*") if path.is_file() and token in path.read_bytes()]
-    assert kept == []
+
+    def kept():
+        return [path for path in (tmp_path / "slicer").rglob("*") if path.is_file() and token in path.read_bytes()]
+
+    assert kept() == []
     person.ui.rememberTokenBox.setChecked(True)
     connected(person, server)
-    kept = [path for path in (tmp_path / "slicer").rglob("*") if path.is_file() and token in path.read_bytes()]
-    assert [path.name for path in kept] == ["PerfuSynth-tokens.json"]
-    assert kept[0].stat().st_mode & 0o077 == 0
+    person.program.wait(kept)
+    assert [path.name for path in kept()] == ["PerfuSynth-tokens.json"]
+    assert kept()[0].stat().st_mode & 0o077 == 0
 
 
 def test_nothing_is_sent_without_consent_and_it_is_asked_once(person, server):
