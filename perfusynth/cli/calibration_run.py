@@ -34,10 +34,10 @@ AT_LEAST = 2
 #: The scanner that no model is trained on.
 EXTERNAL = next(name for name, scanner in SCANNERS.items() if not scanner.training)
 
-#: Patients who are in neither table.
-TESTED = ("test", "external", "test_scanned")
 #: Added to the name of patients who are seen a second time, as their scanner wrote them.
 SCANNED = "_scanned"
+#: Patients who are in neither table.
+TESTED = ("test", "external", "test" + SCANNED)
 
 Rows = list[dict[str, Any]]
 

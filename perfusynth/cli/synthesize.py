@@ -19,8 +19,9 @@ def synthesize(
 ) -> None:
     """Synthesise Tmax and CBF from a plain head CT.
 
-    OUT receives tmax.nii.gz (s) and cbf.nii.gz (mL/100 g/min) on INPUT's grid, brain.nii.gz, measurements.json,
-    report.html and report.png; also ncct.nii.gz where INPUT was tilted or unevenly spaced and had to be resampled.
+    OUT receives tmax.nii.gz (s) and cbf.nii.gz (mL/100 g/min) on INPUT's grid, hypoperfusion_probability.nii.gz (0 to
+    1) of models that tell it, brain.nii.gz, measurements.json, report.html and report.png; also ncct.nii.gz where INPUT
+    was tilted or unevenly spaced and had to be resampled.
     """
     from perfusynth.cli.progress_bar import progress_bar
     from perfusynth.cli.told import tell

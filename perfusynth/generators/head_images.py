@@ -96,7 +96,11 @@ def to_units(made: np.ndarray, spec: GeneratorSpec) -> np.ndarray:
 
 
 def whole_maps(
-    made: np.ndarray, where: tuple[slice, slice], shape: tuple[int, ...], spec: GeneratorSpec
+    made: np.ndarray,
+    where: tuple[slice, slice],
+    shape: tuple[int, ...],
+    spec: GeneratorSpec,
+    probability: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """The network's answer to a rectangle as maps of the whole model grid.
 
@@ -108,6 +112,8 @@ def whole_maps(
         The rectangle, see `rectangle_around`.
     shape
         ``(x, y, slabs)`` of the grid.
+    probability
+        Of hypoperfusion, ``(x, y, slabs)`` in [0, 1], of the rectangle; needed where the metadata names it.
 
     Returns
     -------
@@ -115,7 +121,11 @@ def whole_maps(
     """
     whole = np.full((shape[2], len(spec.maps), *shape[:2]), -1, dtype=np.float32)
     whole[:, :, *where] = made
-    return dict(zip((output.name for output in spec.maps), to_units(whole, spec), strict=True))
+    maps = dict(zip((output.name for output in spec.maps), to_units(whole, spec), strict=True))
+    if spec.probability is not None and probability is not None:
+        maps[spec.probability.name] = np.zeros(shape, dtype=np.float32)
+        maps[spec.probability.name][where] = probability
+    return maps
 
 
 def from_units(maps: np.ndarray, spec: GeneratorSpec) -> np.ndarray:

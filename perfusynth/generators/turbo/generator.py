@@ -64,13 +64,11 @@ class TurboGenerator(OnGridGenerator):
         where = rectangle_around(brain | brain[::-1], self.network.config.divisor)
         upright, mirrored = (self._given(*head, where) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
         made = pass_both_ways(self._translated, upright, mirrored, self.execution, on_progress)
-        maps = whole_maps(made.numpy(), where, ncct.shape, self.spec)
+        probability = None
         if self.spec.probability is not None:
-            probability = np.zeros(ncct.shape, dtype=np.float32)
             shrink = self.network.context.config.shrink
-            probability[where] = probability_of(Context(*upright[1:]), Context(*mirrored[1:]), shrink)
-            maps[self.spec.probability.name] = probability
-        return maps
+            probability = probability_of(Context(*upright[1:]), Context(*mirrored[1:]), shrink)
+        return whole_maps(made.numpy(), where, ncct.shape, self.spec, probability)
 
     def _given(self, ncct: np.ndarray, brain: np.ndarray, where: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:
         """What the network is given of each slab: its images and, where it has one, the head's context."""

@@ -49,11 +49,7 @@ def glance(
     where, shrink = rectangle_around(brain | brain[::-1], network.config.shrink), network.config.shrink
     upright, mirrored = (look(network, *head, where, device) for head in ((ncct, brain), (ncct[::-1], brain[::-1])))
     coarse = (upright.maps.float() + mirrored.maps.float().flip(2)) / 2
-    made = whole_maps(_fine(coarse, shrink), where, ncct.shape, spec)
-    if spec.probability is not None:
-        made[spec.probability.name] = np.zeros(ncct.shape, dtype=np.float32)
-        made[spec.probability.name][where] = probability_of(upright, mirrored, shrink)
-    return made
+    return whole_maps(_fine(coarse, shrink), where, ncct.shape, spec, probability_of(upright, mirrored, shrink))
 
 
 def _fine(coarse: torch.Tensor, shrink: int) -> np.ndarray:

@@ -69,12 +69,8 @@ class UNetGenerator(OnGridGenerator):
         made = pass_both_ways(self._answer, upright, mirrored, self.execution, on_progress)
         slabs = made if self.network.config.spatial == "slabs" else made[0].movedim(-1, 0)
         count = len(self.spec.maps)
-        maps = whole_maps(slabs[:, :count].numpy(), where, ncct.shape, self.spec)
-        if self.spec.probability is not None:
-            probability = np.zeros(ncct.shape, dtype=np.float32)
-            probability[where] = np.moveaxis(slabs[:, count].numpy(), 0, -1)
-            maps[self.spec.probability.name] = probability
-        return maps
+        probability = np.moveaxis(slabs[:, count].numpy(), 0, -1) if self.spec.probability is not None else None
+        return whole_maps(slabs[:, :count].numpy(), where, ncct.shape, self.spec, probability)
 
     def _answer(self, images: torch.Tensor) -> torch.Tensor:
         """The network's answer, its logit as the probability whose mean is taken of both ways."""

@@ -32,6 +32,5 @@ MINIMUM_ML, CORE_MINIMUM_ML = 3.0, 1.0
 #: A side is named when it holds at least this share of the hypoperfusion, else it is bilateral. [d]
 SIDE_SHARE = 0.8
 
-#: How an NCCT is shown, HU: window, level for stroke, and for the brain.
+#: How an NCCT is shown, HU: window, level for stroke.
 STROKE_WINDOW: tuple[float, float] = (40.0, 40.0)
-BRAIN_WINDOW: tuple[float, float] = (80.0, 40.0)

@@ -15,14 +15,19 @@ def private_folder(path: Path) -> Path:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file with rights for this user alone; it appears by rename.
+    """`write_whole` into a folder that is made, closed to others, where it is not there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_whole(path, content)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file into a folder that is there, with rights for this user alone; it appears by rename.
 
     Raises
     ------
     OSError
         It cannot be written; what was there before stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, part = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from .background import Background
 from .client import EDITED_TAG
 from .grid_volume import GridVolume
 from .nifti_file import write_nifti
+from .private_file import write_whole
 from .problems import Problem
 from .reading_report import report_html
 from .result_package import CBF, TMAX
@@ -64,7 +64,7 @@ class Keeper:
         reader = self._reader
         if reader.reading is None or reader.facts is None or reader.measured is None:
             return
-        self._keep(path, lambda: _write_whole(Path(path), report_html(reader.reading, reader.measured).encode()))
+        self._keep(path, lambda: write_whole(Path(path), report_html(reader.reading, reader.measured).encode()))
 
     def write_maps(self, folder: str) -> None:
         """Write maps, brain, region and core as NIfTI files, and the server's measurements."""
@@ -115,7 +115,7 @@ class Keeper:
                 volumes[name] = GridVolume(mask, reading.tmax.affine)
         for name, volume in volumes.items():
             write_nifti(folder / f"{_PREFIX}{name}.nii.gz", volume)
-        _write_whole(folder / f"{_PREFIX}{_MEASUREMENTS}", json.dumps(reading.state.measurements, indent=2).encode())
+        write_whole(folder / f"{_PREFIX}{_MEASUREMENTS}", json.dumps(reading.state.measurements, indent=2).encode())
 
     def _keep(self, where: str, write: Callable[[], Any]) -> None:
         try:
@@ -141,15 +141,3 @@ class Keeper:
     def _say_problem(self, problem: Problem) -> None:
         self.text, self.failed = f"{problem.what} {problem.what_to_do}", True
         self._changed()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """The file appears whole, by rename."""
-    handle, part = tempfile.mkstemp(dir=str(path.parent), suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except OSError:
-        os.unlink(part)
-        raise
