@@ -35,8 +35,7 @@ class ScannedRow:
         case = self.drawn.case_of(seed)
         scan = written_scan(seed, case.scanner)
         brain = BuiltinBrain().extract(scan)
-        generator = self.drawn.generator
-        made = generator.synthesize({generator.spec.inputs[0].name: scan, "brain": scan.with_array(brain.mask)})
+        made = self.drawn.generator.synthesize({"ncct": scan, "brain": scan.with_array(brain.mask)})
         assert made.view is not None
         regions = measure_regions(made.maps["tmax"], made.maps["cbf"], brain.mask, find_midplane(scan, brain), REGIONS)
         own = case_of_rendered(case, self.drawn.sign_reader)

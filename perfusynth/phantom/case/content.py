@@ -1,19 +1,15 @@
 """``case.json``: everything that was drawn for a case, where its files lie, and their volumes."""
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perfusynth import atomic
 from perfusynth.errors import InputError
 from perfusynth.phantom.case.settings import Settings
 from perfusynth.phantom.grid import Grid
+from perfusynth.volumes.case_file import CASE_FILE, read_case_file
 
-#: Name of the file that is written last: a folder that has it is complete.
-CASE_FILE = "case.json"
 #: Thresholds of the volumes, s.
 TMAX_THRESHOLDS_S = (4, 6, 8, 10)
 #: Digits after the point of volumes, mL.
@@ -48,13 +44,6 @@ def content_of(settings: Settings, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_content(folder: Path, content: dict[str, Any]) -> None:
-    """Write ``case.json``, by rename; innermost lists (rows of matrices, times) stand on one line."""
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
-    text = re.sub(r"\[[^][{}\"]*\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
-    atomic.write_bytes(folder / CASE_FILE, (text + "\n").encode())
-
-
 def is_complete(folder: Path, settings: Settings) -> bool:
     """Whether a folder holds exactly this case.
 
@@ -67,7 +56,7 @@ def is_complete(folder: Path, settings: Settings) -> bool:
     if not path.exists():
         return False
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_case_file(folder)
         made_with = there.get("settings", {})
     except (OSError, ValueError, AttributeError):
         made_with = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from perfusynth.errors import InputError
 from perfusynth.phantom.case import truth
-from perfusynth.phantom.case.content import CASE_FILE, content_of, is_complete, ml, tmax_volumes_ml, write_content
+from perfusynth.phantom.case.content import content_of, is_complete, ml, tmax_volumes_ml
 from perfusynth.phantom.case.files import write_series, write_volume
 from perfusynth.phantom.case.grids import PlacedGrid, grids_of
 from perfusynth.phantom.case.modalities import DEFAULT_MODALITIES, MEASURED, MODALITIES, THIN
@@ -27,6 +27,7 @@ from perfusynth.phantom.mr.flair import render_flair
 from perfusynth.phantom.patient import Patient
 from perfusynth.phantom.scene import scene_of
 from perfusynth.progress import OnProgress, ignore_progress
+from perfusynth.volumes.case_file import CASE_FILE, write_case_file
 from perfusynth.volumes.fingerprint import voxel_sha256
 from perfusynth.volumes.volume import Volume
 
@@ -158,7 +159,7 @@ class _Case:
             "volumes_ml": self.volumes_ml,
             "noise_seeds": dict.fromkeys(wanted, self.seed),
         }
-        write_content(self.folder, content_of(self.settings, self.found))
+        write_case_file(self.folder, content_of(self.settings, self.found))
 
     def _described(self, name: str) -> dict[str, Any]:
         placed = self.grids[name]
