@@ -23,6 +23,8 @@ from qt_harness import python_qt
 
 PHANTOM = HERE.parents[1] / "sample-data" / "phantom-4000020"
 VIEW_PX, PANEL_PX = 520, 470
+#: Width in pixels and grey value of the line between views.
+FRAME, FRAME_GREY = 3, 96
 START = "from pathlib import Path; from perfusynth.server.start import start; start(Path('{studies}'), port={port})"
 #: A loaded machine may take this long for the server's start and for the model's synthesis, s.
 PATIENCE_S = 1800.0
@@ -118,7 +120,8 @@ def views(person: Person, columns: int, size: int) -> QtGui.QImage:
     for view in shown:
         view.resize((size, size))
     person.session.reader.reading.present()
-    tiles = [view.pixels() for view in shown]
+    # The desktop program frames its views; without, one view's L stands beside the next one's R.
+    tiles = [np.pad(view.pixels(), ((0, FRAME), (0, FRAME), (0, 0)), constant_values=FRAME_GREY) for view in shown]
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
     whole = np.ascontiguousarray(np.vstack(rows))
     height, width, _ = whole.shape
