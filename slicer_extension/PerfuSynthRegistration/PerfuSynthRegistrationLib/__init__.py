@@ -1,0 +1,1 @@
+"""The working parts of the PerfuSynthRegistration module; free of Qt but for the widget files."""

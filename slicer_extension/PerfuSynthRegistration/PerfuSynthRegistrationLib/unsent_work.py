@@ -1,0 +1,98 @@
+"""Work that has not reached the server: kept on this machine for this user alone, until it is sent or given up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PerfuSynthLib.private_file import private_folder, write_whole
+from PerfuSynthLib.problems import Problem
+
+
+class UnsentWork(NamedTuple):
+    """What an annotator has done to one case.
+
+    Attributes
+    ----------
+    address
+        Of the server that the case is from.
+    case
+        Its name.
+    revision
+        State of the case on which the work began.
+    fixed_to_moving
+        4x4, RAS mm.
+    verdict, reason
+        As far as they are given.
+    time
+        When it was kept (ISO 8601, UTC).
+    """
+
+    address: str
+    case: str
+    revision: str
+    fixed_to_moving: np.ndarray
+    verdict: str
+    reason: str
+    time: str
+
+
+class UnsentStore:
+    """Keeps one piece of work a case.
+
+    Parameters
+    ----------
+    folder
+        Where; made when first needed, closed to others.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = Path(folder)
+
+    def keep(self, work: UnsentWork) -> None:
+        """Keep work in the place of what was kept for the case.
+
+        Raises
+        ------
+        Problem
+            Code ``disk``.
+        """
+        content = work._asdict()
+        content["fixed_to_moving"] = np.asarray(work.fixed_to_moving, float).tolist()
+        try:
+            private_folder(self._folder)
+            write_whole(self._path(work.address, work.case), json.dumps(content).encode())
+        except OSError as error:
+            raise Problem(
+                "disk",
+                "Unsent work cannot be kept on this machine.",
+                "Submit before you close Slicer, or make room on the disk.",
+                os.strerror(error.errno) if error.errno else type(error).__name__,
+            ) from None
+
+    def of(self, address: str) -> list[UnsentWork]:
+        """All that is kept for a server, the oldest first; what cannot be read is passed over."""
+        found = [work for path in sorted(self._folder.glob("*.json")) if (work := _read(path)) is not None]
+        return sorted((work for work in found if work.address == address), key=lambda work: work.time)
+
+    def forget(self, address: str, case: str) -> None:
+        """Keep nothing of a case."""
+        self._path(address, case).unlink(missing_ok=True)
+
+    def _path(self, address: str, case: str) -> Path:
+        """A name that tells nothing and fits every file system."""
+        return self._folder / f"{hashlib.sha256(f'{address} {case}'.encode()).hexdigest()[:32]}.json"
+
+
+def _read(path: Path) -> UnsentWork | None:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        matrix = np.array(content.pop("fixed_to_moving"), dtype=float)
+        work = UnsentWork(fixed_to_moving=matrix, **{name: str(value) for name, value in content.items()})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return work if matrix.shape == (4, 4) and np.isfinite(matrix).all() else None
