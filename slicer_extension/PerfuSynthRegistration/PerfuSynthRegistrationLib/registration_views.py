@@ -1,0 +1,105 @@
+"""The views of one case: which planes they show, where they look, what stands over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import vtk
+from PerfuSynthLib.grid_volume import GridVolume
+from PerfuSynthLib.reading_layout import slice_node
+from PerfuSynthLib.scan_planes import planes_of
+from PerfuSynthLib.slice_annotations import ViewAnnotation
+
+from . import registration_layout as layout
+
+
+class RegistrationViews:
+    """Planes, places and lines of text of one case.
+
+    Parameters
+    ----------
+    scene
+        The MRML scene.
+    head
+        Mask on the fixed image's grid: views lie in its planes, and around it.
+    titles
+        What the fixed and the moving image are called.
+    case
+        Line on top of every view; "" for none.
+    renderer_of
+        The renderer of a slice view by name; None where the layout does not show it.
+    """
+
+    def __init__(
+        self, scene: Any, head: GridVolume, titles: tuple[str, str], case: str, renderer_of: Callable[[str], Any]
+    ):
+        self._scene, self._case, self._renderer_of = scene, case, renderer_of
+        self._planes = planes_of(head)
+        self._middle = self._planes.axes @ self._planes.box.mean(axis=0)
+        fixed, moving = titles
+        self._feet = {
+            **dict.fromkeys(layout.BOTH_VIEWS, f"{fixed} and {moving}"),
+            **dict.fromkeys(layout.FIXED_VIEWS, fixed),
+            **dict.fromkeys(layout.MOVING_VIEWS, moving),
+        }
+        self._placed: set[str] = set()
+        self._sizes: dict[str, tuple[int, int, int]] = {}
+        self._watches: list[tuple[Any, int]] = []
+        self._over: dict[str, ViewAnnotation] = {}
+        self._renderers: dict[str, Any] = {}
+
+    def arrange(self, number: int) -> None:
+        """Show a layout (`registration_layout.PLANES`, `SIDE_BY_SIDE`); views new to this case begin at its middle."""
+        node = self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if node is not None:
+            layout.add_layouts(node)
+            node.SetViewArrangement(number)
+        self.annotate()
+        for view in layout.ALL_VIEWS:
+            self._place(view)
+
+    def look_at(self, ras: np.ndarray) -> None:
+        """Bring every view's slice to a point (RAS, mm); how it is zoomed stays."""
+        for view in layout.ALL_VIEWS:
+            node = slice_node(self._scene, view)
+            if node is not None:
+                node.JumpSliceByOffsetting(*(float(mm) for mm in ras))
+
+    def annotate(self) -> None:
+        """Write sides and names over every view that is there now; views come and go with the layout."""
+        for view in layout.ALL_VIEWS:
+            renderer, node = self._renderer_of(view), slice_node(self._scene, view)
+            if view in self._over and self._renderers[view] is not renderer:
+                self._over.pop(view).remove()
+            if renderer is not None and node is not None and view not in self._over:
+                self._renderers[view] = renderer
+                self._over[view] = ViewAnnotation(renderer, node, [self._case], [self._feet[view]])
+
+    def let_go(self) -> None:
+        """Take the text off the views; what is in the scene stays."""
+        for drawn in self._over.values():
+            drawn.remove()
+        for node, watch in self._watches:
+            node.RemoveObserver(watch)
+        self._over, self._watches, self._sizes = {}, [], {}
+
+    def _place(self, view: str) -> None:
+        node = slice_node(self._scene, view)
+        if node is None:
+            return
+        if view not in self._placed:
+            layout.place(self._scene, view, self._planes, self._middle)
+            self._placed.add(view)
+        if view not in self._sizes:
+            self._sizes[view] = node.GetDimensions()
+            watch = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda node, _: self._resized(view, node))
+            self._watches.append((node, watch))
+
+    def _resized(self, view: str, node: Any) -> None:
+        """A view that gets its size on the screen after it was placed, or is made large, is filled by the head."""
+        size = node.GetDimensions()
+        if view in self._sizes and size != self._sizes[view]:
+            self._sizes[view] = size
+            layout.fit(self._scene, view, self._planes)

@@ -1,0 +1,36 @@
+"""A registration as the bytes of a ``.tfm``: what SimpleITK resamples with and Slicer's transform reader reads."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .rigid import rigid_of
+
+#: RAS to LPS and back.
+_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def transform_bytes(fixed_to_moving: np.ndarray, centre: np.ndarray) -> bytes:
+    """The file for a rigid matrix (4x4, RAS, mm), fixed to moving in LPS.
+
+    ``centre`` (RAS, mm, in the fixed frame) is what the file turns about; the mapping is the same with any.
+
+    Raises
+    ------
+    Problem
+        As `rigid.rigid_of`.
+    """
+    lps = _FLIP @ rigid_of(fixed_to_moving) @ _FLIP
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter([float(mm) for mm in (_FLIP[:3, :3] @ centre)])
+    transform.SetMatrix(lps[:3, :3].ravel().tolist())
+    about = _FLIP[:3, :3] @ centre
+    transform.SetTranslation((lps[:3, :3] @ about + lps[:3, 3] - about).tolist())
+    with tempfile.TemporaryDirectory(prefix="perfusynth-") as folder:
+        file = Path(folder) / "registration.tfm"
+        sitk.WriteTransform(transform, str(file))
+        return file.read_bytes()
