@@ -17,7 +17,7 @@ from perfusynth.public_data import public_data
 from perfusynth.readers.read import read_scan
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 
-#: Spacing of the fine grid, mm; width in plane, left to right and front to back; what is kept below and above the brain.
+#: Spacing of the fine grid; its width from left to right and front to back; what it keeps below and above the brain; mm.
 FINE_MM, WIDTH_MM, MARGIN_MM = 1.0, (210.0, 250.0), (40.0, 30.0)
 #: The real head among the names of heads; all others are seeds of digital patients.
 REAL = "ge_ncct_tilt"
@@ -98,7 +98,7 @@ def _real() -> Head:
 
 
 def _made_up_enhancement(brain: np.ndarray) -> np.ndarray:
-    """A smooth blush and winding vessels inside a brain, HU: where two smooth random fields are 0 at once runs a curve."""
+    """A smooth blush and winding vessels inside a brain, HU: two smooth random fields are both 0 along curves."""
     rng = stream(0, "contrast of a real head")
 
     def smooth(width_mm: float) -> np.ndarray:

@@ -113,7 +113,7 @@ def simulated_pair(seed: int, hard: bool = False) -> SimulatedPair:
 
 
 def rigid_fit(points: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The rigid transform (4x4) that takes points nearest to others, least squares [Kabsch, Acta Cryst 1976;A32:922]."""
+    """The rigid transform (4x4) that takes points nearest to others [Kabsch, Acta Cryst 1976;A32:922]."""
     centre, centre_there = points.mean(axis=0), there.mean(axis=0)
     turn, _ = Rotation.align_vectors(there - centre_there, points - centre)
     found = np.eye(4)
