@@ -18,6 +18,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 DECIDING: tuple[Part, ...] = ("train", "tune")
 #: Hexadecimal digits of a patient's hash that are kept: two of a million patients meet with a chance of 3e-8.
 HASH_DIGITS = 16
+#: What stands between patient and session in a case's name (BIDS): ``sub-3f2a_ses-91c0``. Sessions of one patient
+#: share his part.
+SESSION = "_ses-"
 
 
 class SplitRule(BaseModel):
@@ -130,8 +133,9 @@ _RECORD: TypeAdapter[SharedSeeds | SeedRanges | HashedCases] = TypeAdapter(Split
 
 
 def patient_hash(salt: str, name: str) -> str:
-    """The first `HASH_DIGITS` hexadecimal digits of SHA-256 of ``salt:name``."""
-    return hashlib.sha256(f"{salt}:{name}".encode()).hexdigest()[:HASH_DIGITS]
+    """The first `HASH_DIGITS` hexadecimal digits of SHA-256 of ``salt:patient``, the name without its session."""
+    patient = name.partition(SESSION)[0]
+    return hashlib.sha256(f"{salt}:{patient}".encode()).hexdigest()[:HASH_DIGITS]
 
 
 def records_of(bundle: Bundle) -> list[SharedSeeds | SeedRanges | HashedCases]:

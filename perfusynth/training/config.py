@@ -10,6 +10,7 @@ from perfusynth.errors import InputError
 from perfusynth.generators.seen_patients import Part, SeedRanges, SplitRule
 from perfusynth.training.turbo_settings import TurboSettings
 from perfusynth.training.unet_settings import UNetSettings
+from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX
 
 #: What a run's settings hold of its family: one of the families' settings, told apart by ``family``.
 TaskSettings = Annotated[TurboSettings | UNetSettings, Field(discriminator="family")]
@@ -86,6 +87,13 @@ class TrainingConfig(BaseModel):
     data: Path | None = Field(None, description="folder of case folders, shared out by ``split``")
     split: SplitRule = Field(default_factory=SplitRule)
     split_file: Path | None = Field(None, description="a split.json that says which case is in which part")
+    registration_error_max: float = Field(
+        ERROR_PROBABILITY_MAX,
+        ge=0,
+        le=1,
+        description="case folders whose automatic registration is more probably off by over 2 mm are left out until an "
+        "annotator has looked",
+    )
     drawn: Path | None = Field(None, description="folder in which digital patients are kept once they are drawn")
     start_from: Path | None = Field(None, description="bundle whose weights the run begins with (fine-tuning)")
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)

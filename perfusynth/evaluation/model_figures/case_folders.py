@@ -1,6 +1,7 @@
 """Case folders as cases of an evaluation, on the NCCT's own grid."""
 
-import json
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from perfusynth.errors import InputError
 from perfusynth.evaluation.model_figures.case import EvaluationCase
 from perfusynth.volumes.brain import BrainMask
 from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.case_file import CASE_FILE, read_case_file
+from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX, left_out, read_registration
 from perfusynth.volumes.midplane import find_midplane
 from perfusynth.volumes.nifti import read_nifti
 from perfusynth.volumes.volume import Volume
 
 #: A voxel of the NCCT is measured where at least this share of the map's voxels around it is.
 VALID_SHARE = 0.5
-CASE_FILE = "case.json"
+#: Digits of a registration's mark in rows.
+MARK_DIGITS = 12
 #: A mimic with a deficit of its own, which counts as a site (`information_ceiling.bank.site_of`).
 CHRONIC = "chronic ICA"
 
@@ -43,20 +47,58 @@ def case_folders(data: Path) -> list[Path]:
     return found
 
 
-def read_content(folder: Path) -> dict[str, Any]:
-    """A case's ``case.json``."""
-    return json.loads((folder / CASE_FILE).read_text(encoding="utf-8"))
+def relied_on(folders: Sequence[Path], limit: float = ERROR_PROBABILITY_MAX) -> tuple[list[Path], dict[str, str]]:
+    """Cases whose registration may be relied on, and why the others are left out, by name.
+
+    Parameters
+    ----------
+    limit
+        An automatic registration that no annotator has looked at is taken up to this probability of an error over 2 mm.
+
+    Raises
+    ------
+    InputError
+        Code ``no_cases``: all are left out.
+    """
+    reasons: dict[str, str] = {}
+    for folder in folders:
+        try:
+            reason = left_out(read_registration(folder), limit)
+        except InputError as error:
+            reason = f"{error.code}: {error.error}"
+        if reason is not None:
+            reasons[folder.name] = reason
+    if len(reasons) == len(folders):
+        raise InputError(
+            "No case can be evaluated: no registration may be relied on.",
+            expected="an annotator's word, or an automatic registration that is sure enough",
+            got="; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:3]),
+            hint="Look at the cases in 3D Slicer (docs/slicer_registration.md).",
+            code="no_cases",
+        )
+    return [folder for folder in folders if folder.name not in reasons], reasons
+
+
+def registration_mark(folder: Path) -> str:
+    """Changes with the matrix that brings the maps to the NCCT."""
+    matrix = read_registration(folder).fixed_to_moving
+    return hashlib.sha256(matrix.astype("<f8").tobytes()).hexdigest()[:MARK_DIGITS]
 
 
 def case_of_folder(folder: Path) -> EvaluationCase:
     """Read a case; its maps are brought to the NCCT's grid by ``fixed_to_moving`` (x_moving = M x_fixed, RAS mm).
 
     Only brain that the study covers (``valid``, where there is one) is compared.
+
+    Raises
+    ------
+    InputError
+        As of `read_registration`; ``bad_mask``.
     """
-    content = read_content(folder)
+    content = read_case_file(folder)
     ncct = read_nifti(folder / "ncct.nii.gz")
     brain = _brain(folder, ncct)
-    to_moving = np.array(content.get("fixed_to_moving") or np.eye(4), dtype=float)
+    to_moving = read_registration(folder).fixed_to_moving
     maps = {name: read_nifti(folder / f"{name}.nii.gz") for name in ("tmax", "cbf")}
     covered = _covered(folder, maps["tmax"])
     share = on_grid_of(ncct, covered, to_moving)
@@ -74,7 +116,7 @@ def case_of_folder(folder: Path) -> EvaluationCase:
         affine=ncct.affine,
         midplane=find_midplane(ncct, brain),
         grid="native",
-        about=facts_of_content(content),
+        about=facts_of_content(content) | {"registration": registration_mark(folder)},
     )
 
 

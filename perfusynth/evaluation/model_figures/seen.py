@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perfusynth.errors import InputError
-from perfusynth.evaluation.model_figures.case_folders import read_content
 from perfusynth.generators.bundles import Bundle
 from perfusynth.generators.seen_patients import refuse_seen, refuse_seen_cases
 from perfusynth.perfusion.volume_intervals import read_intervals
+from perfusynth.volumes.case_file import read_case_file
 
 
 def refuse_seen_seeds(bundles: Sequence[Bundle], seeds: Sequence[int]) -> None:
@@ -25,7 +25,7 @@ def refuse_seen_seeds(bundles: Sequence[Bundle], seeds: Sequence[int]) -> None:
 
 def refuse_seen_folders(bundles: Sequence[Bundle], folders: Sequence[Path]) -> None:
     """The same for case folders, by their names, and phantoms among them by their seeds too."""
-    contents = [read_content(folder) for folder in folders]
+    contents = [read_case_file(folder) for folder in folders]
     seeds = [content["seed"] for content in contents if content.get("kind") == "phantom"]
     for bundle in bundles:
         refuse_seen_cases(bundle, [folder.name for folder in folders])

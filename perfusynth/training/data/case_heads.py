@@ -1,6 +1,5 @@
 """Heads of case folders: NCCT and maps, each on its own grid, brought together on the model grid of the NCCT."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.training.data.maps_to_grid import bring_to_grid
 from perfusynth.training.heads import Head
 from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX, left_out, read_registration
 from perfusynth.volumes.geometry import is_orthogonal
 from perfusynth.volumes.model_grid import AIR_HU, ModelGrid, map_to_grid
 from perfusynth.volumes.nifti import read_nifti
@@ -23,8 +23,6 @@ COUNTED_SHARE = 0.5
 COVERED_MIN = 0.1
 #: Largest values that are taken for a map in its unit: Tmax in ms or CBF in other units lie far above. [d]
 LARGEST = {"tmax": 120.0, "mtt": 120.0, "cbf": 1000.0, "cbv": 200.0}
-#: Largest deviation of fixed_to_moving from a rigid motion: of R'R from 1, in each element. [d]
-RIGID_TOLERANCE = 1e-3
 
 
 def case_folders(data: Path) -> list[Path]:
@@ -47,24 +45,30 @@ def case_folders(data: Path) -> list[Path]:
     return found
 
 
-def read_case(folder: Path, spec: GeneratorSpec) -> Head:
-    """Read one case folder.
+def read_case(folder: Path, spec: GeneratorSpec, registration_error_max: float = ERROR_PROBABILITY_MAX) -> Head:
+    """Read one case folder by the registration that is in force: the annotators' last word, else a sure automatic one.
 
     Its first input is the NCCT; its maps, `GeneratorSpec.measured`, are read as they are. The brain is
     ``brain.nii.gz`` on the NCCT's grid, or else found in the NCCT. What the perfusion study did not cover
     (``valid.nii.gz``, and voxels that are 0 in every map) is not valid. ``core.nii.gz`` is read where there is one.
 
+    Parameters
+    ----------
+    registration_error_max
+        An automatic registration that no annotator has looked at is taken up to this probability of an error over 2 mm.
+
     Raises
     ------
     InputError
-        Something is missing or broken, or maps and head do not meet.
+        Something is missing or broken, maps and head do not meet, or the registration is not to be relied on (code
+        ``registration``).
     """
+    moving_to_fixed = np.linalg.inv(_fixed_to_moving(folder, registration_error_max))
     scan, maps = spec.inputs[0].name, spec.measured
     ncct, brain = _head_of(folder, scan)
     grid = spec.grid
     mapping = map_to_grid(ncct, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
     inside = mapping.to_model((brain.array > 0).astype(np.float32)) >= COUNTED_SHARE
-    moving_to_fixed = np.linalg.inv(_fixed_to_moving(folder))
     volumes = {scan: mapping.to_model(ncct.array, outside=AIR_HU)}
     valid = np.ones(mapping.shape, dtype=bool)
     for names, measured in _by_grid({name: _map(folder, name) for name in maps}):
@@ -154,25 +158,19 @@ def _by_grid(maps: dict[str, Volume]) -> list[tuple[dict[str, Volume], Volume]]:
     ]
 
 
-def _fixed_to_moving(folder: Path) -> np.ndarray:
-    """4x4 of ``case.json``: x_moving = M x_fixed, RAS mm; fixed is the maps' frame, moving the NCCT's."""
-    try:
-        matrix = np.array(
-            json.loads((folder / "case.json").read_text(encoding="utf-8"))["fixed_to_moving"], dtype=float
+def _fixed_to_moving(folder: Path, registration_error_max: float) -> np.ndarray:
+    """4x4, RAS mm, of a registration that may be relied on."""
+    registration = read_registration(folder)
+    reason = left_out(registration, registration_error_max)
+    if reason is not None:
+        raise InputError(
+            "The registration is not to be relied on.",
+            expected="an annotator's word, or an automatic one that is sure enough",
+            got=reason,
+            hint="Look at the case in 3D Slicer (docs/slicer_registration.md).",
+            code="registration",
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _refused(
-            "It is not known how NCCT and maps lie to each other.",
-            "case.json with fixed_to_moving (4x4, RAS mm)",
-            type(error).__name__,
-            "no_registration",
-        ) from error
-    rigid = matrix.shape == (4, 4) and np.isfinite(matrix).all()
-    if not rigid or np.abs(matrix[:3, :3].T @ matrix[:3, :3] - np.eye(3)).max() > RIGID_TOLERANCE:
-        raise _refused(
-            "fixed_to_moving is no rigid motion.", "4x4, rotation and shift", "another matrix", "bad_transform"
-        )
-    return matrix
+    return registration.fixed_to_moving
 
 
 def _refused(error: str, expected: str, got: str, code: str) -> InputError:

@@ -13,6 +13,7 @@ from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.progress import OnProgress
 from perfusynth.training.data.case_heads import case_folders, read_case
 from perfusynth.training.heads import Head
+from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX
 
 #: Digits of a kept head's name.
 KEY_DIGITS = 24
@@ -30,11 +31,21 @@ class KeptCases:
     spec
         Grid, inputs and maps.
     kept
-        Folder in which heads are kept; a case whose files have changed is read anew.
+        Folder in which heads are kept; a case whose files or registration have changed is read anew.
+    registration_error_max
+        As of `read_case`.
     """
 
-    def __init__(self, data: Path, names: Sequence[str], spec: GeneratorSpec, kept: Path):
+    def __init__(
+        self,
+        data: Path,
+        names: Sequence[str],
+        spec: GeneratorSpec,
+        kept: Path,
+        registration_error_max: float = ERROR_PROBABILITY_MAX,
+    ):
         self._data, self._names, self._spec, self._kept = data, list(names), spec, kept
+        self._registration_error_max = registration_error_max
 
     @property
     def names(self) -> list[str]:
@@ -47,13 +58,19 @@ class KeptCases:
     def __call__(self, index: int) -> Head:
         """The patient of that number."""
         folder = self._data / self._names[index]
-        path = self._kept / f"{_key(folder, self._spec)}.npz"
+        path = self._kept / f"{_key(folder, self._spec, self._registration_error_max)}.npz"
         if not path.exists():
-            _keep(read_case(folder, self._spec), path)
+            _keep(read_case(folder, self._spec, self._registration_error_max), path)
         return _read(path, folder.name)
 
 
-def keep_all(data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgress) -> tuple[list[str], dict[str, str]]:
+def keep_all(
+    data: Path,
+    spec: GeneratorSpec,
+    kept: Path,
+    on_progress: OnProgress,
+    registration_error_max: float = ERROR_PROBABILITY_MAX,
+) -> tuple[list[str], dict[str, str]]:
     """Read every case folder once.
 
     Returns
@@ -62,7 +79,7 @@ def keep_all(data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgres
     """
     folders = case_folders(data)
     good, left_out = [], {}
-    cases = KeptCases(data, [folder.name for folder in folders], spec, kept)
+    cases = KeptCases(data, [folder.name for folder in folders], spec, kept, registration_error_max)
     for index, folder in enumerate(folders):
         on_progress(f"read cases, {index + 1} of {len(folders)}", index / len(folders))
         try:
@@ -74,12 +91,12 @@ def keep_all(data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgres
     return good, left_out
 
 
-def _key(folder: Path, spec: GeneratorSpec) -> str:
+def _key(folder: Path, spec: GeneratorSpec, registration_error_max: float) -> str:
     """Changes with the case's files and with what is made of them."""
     read = {*(i.name for i in spec.inputs), *spec.measured, "brain", "valid", "core"}
     files = [folder / "case.json", *(folder / f"{name}.nii.gz" for name in sorted(read))]
     states = [(f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.exists()]
-    told = json.dumps([folder.name, states, spec.grid.model_dump(), sorted(read)])
+    told = json.dumps([folder.name, states, spec.grid.model_dump(), sorted(read), registration_error_max])
     return hashlib.sha256(told.encode()).hexdigest()[:KEY_DIGITS]
 
 

@@ -43,7 +43,8 @@ def patients_of(config: TrainingConfig, spec: GeneratorSpec, on_progress: OnProg
         kept = config.out / KEPT_FOLDER
         split, left_out = _cases(config, config.data, spec, kept, on_progress)
         sources: dict[Part, HeadSource] = {
-            part: KeptCases(config.data, names, spec, kept) for part, names in split.names.items()
+            part: KeptCases(config.data, names, spec, kept, config.registration_error_max)
+            for part, names in split.names.items()
         }
     else:
         seeds = config.phantom_seeds
@@ -60,7 +61,7 @@ def patients_of(config: TrainingConfig, spec: GeneratorSpec, on_progress: OnProg
 def _cases(
     config: TrainingConfig, data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgress
 ) -> tuple[NamedCases, dict[str, str]]:
-    good, left_out = keep_all(data, spec, kept, on_progress)
+    good, left_out = keep_all(data, spec, kept, on_progress, config.registration_error_max)
     if config.split_file is None:
         split = split_cases(good, config.split)
     else:

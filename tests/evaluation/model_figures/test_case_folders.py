@@ -11,6 +11,7 @@ from perfusynth.errors import InputError
 from perfusynth.evaluation.model_figures.case_folders import case_folders, case_of_folder
 from perfusynth.evaluation.model_figures.evaluate import evaluate_cases
 from perfusynth.evaluation.model_figures.plan import Plan
+from perfusynth.volumes.case_registration import CaseRegistration, keep_registration
 from perfusynth.volumes.nifti import write_nifti
 from perfusynth.volumes.volume import Volume
 from tests.generators.tiny import write_tiny_bundle
@@ -125,3 +126,37 @@ def test_a_phantom_folder_of_a_patient_that_was_trained_on_is_refused(tmp_path: 
     with pytest.raises(InputError) as caught:
         evaluate_cases(Plan((bundle,), None, tmp_path / "cases"), tmp_path / "out")
     assert caught.value.code == "seen_patients"
+
+
+def test_cases_without_a_registration_to_rely_on_are_left_out_and_named(tmp_path: Path):
+    block = CaseRegistration(TO_MOVING, method="automatic", probability_over_2mm=0.03).as_dict()
+    write_case(tmp_path / "cases" / "sure", registration=block)
+    write_case(tmp_path / "cases" / "unsure", registration=block | {"probability_over_2mm": 0.8})
+    write_case(tmp_path / "cases" / "unknown", fixed_to_moving=None)
+    plan = Plan((write_tiny_bundle(tmp_path / "tiny"),), None, tmp_path / "cases", None, "cpu")
+    out = tmp_path / "out"
+    report = evaluate_cases(plan, out)
+    assert report["patients"] == 1
+    assert report["patients_are"] == "1 case folders, 2 left out"
+    left_out = json.loads((out / "left_out.json").read_text())
+    assert left_out["unsure"].startswith("registration: off by more than 2 mm with probability 0.80")
+    assert left_out["unknown"].startswith("bad_transform")
+    page = (out / "report.html").read_text()
+    assert "unsure: registration" in page
+    assert "unknown: bad_transform" in page
+    corrected = CaseRegistration(TO_MOVING, method="annotator", verdict="corrected")
+    keep_registration(tmp_path / "cases" / "unsure", corrected, b"a transform")
+    assert evaluate_cases(plan, out)["patients"] == 2
+
+
+def test_figures_measured_before_a_correction_are_not_shown_as_those_after_it(tmp_path: Path):
+    write_case(tmp_path / "cases" / "a")
+    plan = Plan((write_tiny_bundle(tmp_path / "tiny"),), None, tmp_path / "cases", None, "cpu")
+    evaluate_cases(plan, tmp_path / "out")
+    moved = TO_MOVING.copy()
+    moved[0, 3] += 5
+    keep_registration(tmp_path / "cases" / "a", CaseRegistration(moved, method="annotator"), b"a transform")
+    with pytest.raises(InputError) as caught:
+        evaluate_cases(plan, tmp_path / "out")
+    assert caught.value.code == "other_registration"
+    evaluate_cases(plan, tmp_path / "anew")

@@ -13,6 +13,7 @@ from perfusynth.shared_files import shared_folders
 from perfusynth.training.data.case_heads import read_case
 from perfusynth.training.data.kept_cases import KeptCases, keep_all
 from perfusynth.training.data.maps_to_grid import bring_to_grid
+from perfusynth.volumes.case_registration import CaseRegistration, keep_registration
 from perfusynth.volumes.volume import Volume
 from tests.generators.tiny import SHIPPED
 from tests.training.small_cases import GRID, MIDDLE, small_bundle, write_case, write_cases
@@ -151,3 +152,51 @@ def test_a_folder_without_cases_is_told(tmp_path, spec):
     with pytest.raises(InputError) as caught:
         keep_all(tmp_path, spec, tmp_path / "kept", lambda stage, fraction: None)
     assert caught.value.code == "no_cases"
+
+
+def _registered(folder, matrix, **said):
+    """Say in ``case.json`` how a registration came about."""
+    registration = CaseRegistration(matrix, **{"method": "automatic", **said})
+    block = {"fixed_to_moving": matrix.tolist(), "registration": registration.as_dict()}
+    (folder / "case.json").write_text(json.dumps(block))
+
+
+def test_the_annotators_word_decides_and_without_it_only_sure_registrations_are_taken(tmp_path, spec):
+    data = write_cases(tmp_path / "cases", 6)
+    words = [
+        {"probability_over_2mm": 0.05},
+        {"probability_over_2mm": 0.6},
+        {"probability_over_2mm": 0.6, "verdict": "accept"},
+        {"probability_over_2mm": 0.01, "verdict": "fail", "reason": "two patients"},
+        {"method": "annotator", "verdict": "corrected"},
+        {},
+    ]
+    for number, said in enumerate(words):
+        _registered(data / f"case{number:02d}", np.eye(4), **said)
+
+    def chosen(**limit):
+        return keep_all(data, spec, tmp_path / "kept", lambda stage, fraction: None, **limit)
+
+    good, left_out = chosen()
+    assert good == ["case00", "case02", "case04"]
+    assert all(reason.startswith("registration:") for reason in left_out.values())
+    assert "two patients" in left_out["case03"]
+    assert "0.60" in left_out["case01"]
+    assert chosen(registration_error_max=0.7)[0] == ["case00", "case01", "case02", "case04"]
+    assert chosen(registration_error_max=0.01)[0] == ["case02", "case04"]
+
+
+def test_after_a_correction_maps_lie_where_the_annotator_put_them(tmp_path, spec):
+    ill = np.array([30.0, 12.0, 5.0])
+    folder = write_case(tmp_path / "cases" / "case00", 0, MOVED, ill_at=MIDDLE + ill)
+    wrong = MOVED.copy()
+    wrong[:3, 3] += (18.0, 0.0, 0.0)
+    _registered(folder, wrong, probability_over_2mm=0.1)
+    cases = KeptCases(tmp_path / "cases", ["case00"], spec, tmp_path / "kept")
+
+    def off():
+        return place_of(np.clip(cases(0).volumes["tmax"] - 3, 0, None) ** 2) - ill
+
+    assert off()[0] == pytest.approx(18, abs=4)
+    keep_registration(folder, CaseRegistration(MOVED, method="annotator", verdict="corrected"), b"a transform")
+    assert np.abs(off() / STEP).max() < 0.5

@@ -78,3 +78,16 @@ def test_a_bundle_that_is_passed_on_names_no_case():
     assert "patient" not in hashed.model_dump_json()
     assert {hashed.part_of_case(name) for name in NAMES[:20]} <= set(PARTS)
     assert hashed.part_of_case("somebody-else") is None
+
+
+def test_sessions_of_one_patient_share_his_part():
+    rule = SplitRule()
+    names = [f"sub-{k:04x}_ses-{session}" for k in range(40) for session in ("a1", "b2", "c3")]
+    split = split_cases(names, rule)
+    patients = [{name.split("_")[0] for name in split.names[part]} for part in PARTS]
+    assert sum(map(len, patients)) == 40
+    assert sum(len(split.names[part]) for part in PARTS) == 120
+    assert min(map(len, patients)) > 0
+    seen = split.hashed()
+    trained = split.names["train"][0].split("_")[0]
+    assert seen.part_of_case(f"{trained}_ses-never") == "train"
