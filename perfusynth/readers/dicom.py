@@ -18,12 +18,12 @@ from perfusynth.volumes.volume import Volume
 
 def read_folder(folder: Path, on_progress: OnProgress) -> Loaded:
     """Read the NCCT out of a folder with subfolders; see `perfusynth.readers.dicom_series.choose` for which."""
-    return _load(*images_of_folder(folder), on_progress)
+    return load_images(*images_of_folder(folder), on_progress)
 
 
 def read_single_file(path: Path, on_progress: OnProgress) -> Loaded:
     """Read one multi-frame file; a single slice out of a folder is refused."""
-    return _load(images_of_file(path), 0, on_progress)
+    return load_images(images_of_file(path), 0, on_progress)
 
 
 def images_of_folder(folder: Path) -> tuple[list[Slice], int]:
@@ -84,7 +84,14 @@ def what_to_tell(slices: Sequence[Slice], damaged: int) -> list[str]:
     return notes
 
 
-def _load(slices: list[Slice], damaged: int, on_progress: OnProgress) -> Loaded:
+def load_images(slices: Sequence[Slice], damaged: int, on_progress: OnProgress) -> Loaded:
+    """Read the NCCT among images of one patient; ``damaged``: how many files beside them could not be read.
+
+    Raises
+    ------
+    InputError
+        As of `choose`; ``bad_pixels``, ``too_large``.
+    """
     chosen = choose(slices)
     geometry = chosen.geometry
     notes = [*chosen.notes, *geometry.notes, *what_to_tell(geometry.slices, damaged)]

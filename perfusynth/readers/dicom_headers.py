@@ -32,6 +32,7 @@ TAGS = [
     "PatientID",
     "Modality",
     "ImageType",
+    "BurnedInAnnotation",
     "BodyPartExamined",
     "SeriesDescription",
     "ContrastBolusAgent",
@@ -77,6 +78,7 @@ class Slice:
     intercept: float | None
     acquisition: Acquisition
     times: ImageTimes = field(default=ImageTimes(), repr=False)
+    burned_in: bool = False  # the header says that the pixels show who the patient is
 
 
 def read_headers(folder: Path) -> tuple[list[Slice], int]:
@@ -88,7 +90,7 @@ def read_headers(folder: Path) -> tuple[list[Slice], int]:
     """
     slices: list[Slice] = []
     damaged = 0
-    for path in _dicom_files(folder):
+    for path in dicom_files(folder, MAX_DICOM_FILES):
         try:
             slices += slices_of(path)
         except InputError:
@@ -177,10 +179,18 @@ def _slice(path: Path, dataset: Any, place: Any, frame: int | None) -> Slice:
         intercept=_number(place.get("RescaleIntercept")),
         acquisition=acquisition,
         times=times_of(lambda keyword: _first(place.get(keyword), dataset.get(keyword))),
+        burned_in=(text("BurnedInAnnotation") or "").upper() == "YES",
     )
 
 
-def _dicom_files(folder: Path) -> Iterator[Path]:
+def dicom_files(folder: Path, most: int) -> Iterator[Path]:
+    """Every DICOM file below ``folder``, folder by folder in the order of their names.
+
+    Raises
+    ------
+    InputError
+        Code ``too_many_files``: there are more than ``most``.
+    """
     found = 0
     for parent, folders, names in os.walk(folder):
         folders.sort()
@@ -189,10 +199,10 @@ def _dicom_files(folder: Path) -> Iterator[Path]:
             if not _looks_like_dicom(path):
                 continue
             found += 1
-            if found > MAX_DICOM_FILES:
+            if found > most:
                 raise InputError(
                     "The folder holds more DICOM files than a study.",
-                    expected=f"at most {MAX_DICOM_FILES} files",
+                    expected=f"at most {most} files",
                     got="more than that",
                     hint="Give the folder of one study or one series.",
                     code="too_many_files",

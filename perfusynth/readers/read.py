@@ -61,10 +61,14 @@ def read_scan(path: Path, *, on_progress: OnProgress = ignore_progress) -> Scan:
         From ``on_progress``.
     """
     on_progress("read", 0.0)
-    kind, loaded = _load(Path(path), on_progress)
-    scan = Scan(loaded.volume, loaded.acquisition, kind, loaded.resampled, loaded.notes, voxel_sha256(loaded.native))
+    scan = scan_of(*_load(Path(path), on_progress))
     on_progress("read", 1.0)
     return scan
+
+
+def scan_of(kind: Kind, loaded: Loaded) -> Scan:
+    """What a format's reader has loaded, hashed."""
+    return Scan(loaded.volume, loaded.acquisition, kind, loaded.resampled, loaded.notes, voxel_sha256(loaded.native))
 
 
 def _load(path: Path, on_progress: OnProgress) -> tuple[Kind, Loaded]:
