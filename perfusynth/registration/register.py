@@ -1,0 +1,265 @@
+"""`register`: the rigid transform that takes a perfusion study to the plain CT of the same visit.
+
+Coarse to fine: turns and shifts tried all over (`starts`), the likeliest refined by SimpleITK on mutual information
+(`mutual_information`), the best of them on the skull (`bone_refinement`). How sure it is comes from what it looks like
+(`quality_figures`) and from where it ends when it begins elsewhere. The same images give the same bits.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from perfusynth.errors import InputError
+from perfusynth.progress import OnProgress, ignore_progress
+from perfusynth.registration.bone_refinement import BoneRefinement
+from perfusynth.registration.error_probability import error_probability
+from perfusynth.registration.fixed_image import fixed_image
+from perfusynth.registration.head_images import head_region, on_grid, smoothed, window, without_padding
+from perfusynth.registration.mutual_information import Descent, MutualInformation, Similarity
+from perfusynth.registration.quality_figures import quality_figures
+from perfusynth.registration.registration_settings import Level, RegistrationSettings
+from perfusynth.registration.starts import likely_starts
+from perfusynth.stages import Stages
+from perfusynth.volumes.case_registration import check_rigid
+from perfusynth.volumes.geometry import nearest_ras
+from perfusynth.volumes.series import Series
+from perfusynth.volumes.volume import Volume
+
+#: Share of the work by stage on 80 mm of CT perfusion and a whole head.
+SHARES = {"prepare": 0.1, "search": 0.3, "refine": 0.25, "restart": 0.25, "figures": 0.1}
+#: The same with a series in time, whose frames are aligned first.
+SERIES_SHARES = {"motion": 0.6} | {name: 0.4 * share for name, share in SHARES.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """A registration and how sure it is.
+
+    Parameters
+    ----------
+    fixed_to_moving
+        4x4, RAS mm: x_moving = M x_fixed.
+    centre
+        RAS mm (3,): middle of the fixed image's head, about which a transform file writes the turn.
+    figures
+        `quality_figures.FIGURES`.
+    probability_over_2mm
+        That the target registration error is above 2 mm.
+    restarts
+        Where the registration ended when it began elsewhere, 4x4 each.
+    seconds
+        Wall-clock time of all but the motion within a series.
+    """
+
+    fixed_to_moving: np.ndarray
+    centre: np.ndarray
+    figures: dict[str, float]
+    probability_over_2mm: float | None
+    restarts: tuple[np.ndarray, ...] = field(repr=False)
+    seconds: float
+
+
+def register(
+    fixed: Volume | Series,
+    moving: Volume,
+    *,
+    fixed_mask: np.ndarray | None = None,
+    moving_mask: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+    settings: RegistrationSettings | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> Registered:
+    """Register a plain CT to a perfusion study.
+
+    Parameters
+    ----------
+    fixed
+        HU on an even orthogonal grid: one image of a CT perfusion study, or the whole of it (its frames are brought to
+        one position, `fixed_image`).
+    moving
+        The plain CT, HU on an even orthogonal grid. Padding of either may be any value.
+    fixed_mask, moving_mask
+        bool on the images' grids: where they are compared; None: the skull, what it encloses and what lies near.
+    start
+        4x4, RAS mm: refine from here instead of searching.
+
+    Raises
+    ------
+    InputError
+        Codes ``bad_transform`` (of ``start``), ``empty_mask``, ``nothing_to_register``; for a series those of
+        `fixed_image`.
+    Cancelled
+        From ``on_progress``.
+    """
+    settings = settings or RegistrationSettings()
+    stages = Stages(SERIES_SHARES if isinstance(fixed, Series) else SHARES, on_progress)
+    if start is not None:
+        start = check_rigid(start)
+    if fixed_mask is not None:
+        fixed_mask = _checked_mask(fixed_mask, fixed.shape, "fixed")
+        fixed_region: Volume | None = Volume(fixed_mask, fixed.affine)
+    else:
+        fixed_region = None
+    if isinstance(fixed, Series):
+        with stages.stage("motion") as progress:
+            fixed = fixed_image(fixed, settings, on_progress=progress)
+    began = time.perf_counter()
+    with stages.stage("prepare"):
+        given = (
+            None if moving_mask is None else Volume(_checked_mask(moving_mask, moving.shape, "moving"), moving.affine)
+        )
+        pair = _Pair.of(fixed, moving, fixed_region, given, settings)
+        levels = [_LevelImages(pair, level, settings) for level in settings.levels]
+        bone = BoneRefinement(pair.fixed, pair.moving, pair.fixed_region, settings)
+    with stages.stage("search"):
+        starts = [start] if start is not None else _search(pair, settings)
+    with stages.stage("refine") as progress:
+        found = _refined(starts, levels, bone, settings, progress)
+    with stages.stage("restart") as progress:
+        restarts = []
+        for number, other in enumerate(_perturbed(found, levels[0].information.centre, settings)):
+            progress("restart", number / settings.restarts)
+            restarts.append(_refined([other], levels, bone, settings, ignore_progress))
+    with stages.stage("figures"):
+        figures = quality_figures(pair.fixed, pair.moving, found, restarts=restarts)
+        probability = error_probability(figures)
+    return Registered(
+        found, levels[0].information.centre, figures, probability, tuple(restarts), time.perf_counter() - began
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Both images without padding, axes nearest to RAS, and where their heads are (1 inside, on grids of their own)."""
+
+    fixed: Volume
+    moving: Volume
+    fixed_region: Volume
+    moving_region: Volume
+    moving_given: bool
+
+    @classmethod
+    def of(
+        cls,
+        fixed: Volume,
+        moving: Volume,
+        fixed_region: Volume | None,
+        moving_region: Volume | None,
+        settings: RegistrationSettings,
+    ) -> "_Pair":
+        images = [without_padding(nearest_ras(volume)) for volume in (fixed, moving)]
+        for name, image in zip(("fixed", "moving"), images, strict=True):
+            _check_image(name, image, settings)
+        return cls(
+            *images,
+            fixed_region or head_region(images[0], settings),
+            moving_region or head_region(images[1], settings),
+            moving_region is not None,
+        )
+
+
+class _LevelImages:
+    """Both images at one level of the pyramid."""
+
+    def __init__(self, pair: _Pair, level: Level, settings: RegistrationSettings):
+        self.level = level
+        fixed, moving = (
+            smoothed(window(volume, settings.low_hu, settings.high_hu, level.block_mm), level.smooth_mm)
+            for volume in (pair.fixed, pair.moving)
+        )
+        region = on_grid(pair.fixed_region, fixed)
+        seen = on_grid(pair.moving_region, moving) if pair.moving_given else None
+        self.information = MutualInformation(fixed, moving, region, seen)
+        self.similarity = Similarity(
+            fixed, moving, region, seen, points=level.points, seed=settings.seed, bins=settings.bins
+        )
+
+    def refined(self, start: np.ndarray, settings: RegistrationSettings) -> np.ndarray:
+        descent = Descent(
+            bins=settings.bins,
+            points=self.level.points,
+            seed=settings.seed,
+            first_step_mm=self.level.first_step_mm,
+            least_step_mm=self.level.least_step_mm,
+            iterations=settings.iterations,
+            turn_radius_mm=settings.turn_radius_mm,
+            threads=settings.threads,
+        )
+        return self.information.refine(start, descent)
+
+
+def _search(pair: _Pair, settings: RegistrationSettings) -> list[np.ndarray]:
+    mm = settings.search_mm
+    fixed, moving = (
+        smoothed(window(volume, settings.low_hu, settings.high_hu, mm), mm) for volume in (pair.fixed, pair.moving)
+    )
+    seen = on_grid(pair.moving_region, moving) if pair.moving_given else None
+    similarity = Similarity(
+        fixed,
+        moving,
+        on_grid(pair.fixed_region, fixed),
+        seen,
+        points=settings.search_points,
+        seed=settings.seed,
+        bins=settings.search_bins,
+    )
+    return likely_starts(similarity, pair.moving_region, settings)
+
+
+def _refined(
+    starts: list[np.ndarray],
+    levels: list[_LevelImages],
+    bone: BoneRefinement,
+    settings: RegistrationSettings,
+    on_progress: OnProgress,
+) -> np.ndarray:
+    """Level by level, the most alike kept; at last the skull."""
+    for number, images in enumerate(levels):
+        on_progress("refine", number / len(levels))
+        refined = [images.refined(start, settings) for start in starts]
+        refined.sort(key=images.similarity, reverse=True)
+        starts = refined[: settings.kept[number + 1]] if number + 1 < len(settings.kept) else refined[:1]
+    fit = bone.refine(starts[0])
+    return check_rigid(starts[0] if fit is None else fit.transform)
+
+
+def _perturbed(found: np.ndarray, centre: np.ndarray, settings: RegistrationSettings) -> list[np.ndarray]:
+    """Starts near ``found``, turned and shifted by the same amounts in directions that are drawn by the seed."""
+    rng = np.random.default_rng(settings.seed)
+    starts = []
+    for _ in range(settings.restarts):
+        axis, direction = (vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, 3)))
+        moved = np.eye(4)
+        moved[:3, :3] = Rotation.from_rotvec(settings.restart_deg * axis, degrees=True).as_matrix()
+        moved[:3, 3] = centre + settings.restart_mm * direction - moved[:3, :3] @ centre
+        starts.append(found @ moved)
+    return starts
+
+
+def _checked_mask(mask: np.ndarray, shape: tuple[int, int, int], name: str) -> np.ndarray:
+    mask = np.asarray(mask)
+    if mask.shape != shape:
+        raise ValueError(f"expected a mask of shape {shape} for the {name} image, got {mask.shape}")
+    if not mask.any():
+        raise InputError(
+            f"The mask of the {name} image is empty.",
+            expected="a mask with voxels where the images are to be compared",
+            got="none",
+            hint="Give a mask of the head or the brain, or none.",
+            code="empty_mask",
+        )
+    return mask.astype(bool)
+
+
+def _check_image(name: str, image: Volume, settings: RegistrationSettings) -> None:
+    low, high = float(image.array.min()), float(image.array.max())
+    if high <= settings.low_hu or high - low < 1:
+        raise InputError(
+            f"The {name} image shows nothing that could be registered.",
+            expected="a CT of a head in HU",
+            got=f"values from {low:.0f} to {high:.0f}",
+            hint="Check that the right image was given.",
+            code="nothing_to_register",
+        )

@@ -1,0 +1,59 @@
+"""Where a registration may begin: turns and shifts tried all over, the most alike of them kept.
+
+Turns are rotation vectors on an even grid. With each, the centres of the two heads are brought together, and then
+apart again along the head's axis: a slab of 2 or 8 cm may lie anywhere in a whole head.
+"""
+
+import itertools
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from perfusynth.registration.mutual_information import Similarity
+from perfusynth.registration.registration_settings import RegistrationSettings
+from perfusynth.volumes.volume import Volume
+
+
+def likely_starts(similarity: Similarity, moving_region: Volume, settings: RegistrationSettings) -> list[np.ndarray]:
+    """The ``settings.kept[0]`` most alike transforms (4x4, RAS mm, fixed to moving), the best first, no turn twice.
+
+    Parameters
+    ----------
+    similarity
+        Of the two images on coarse blocks.
+    moving_region
+        1 where the moving image's head is.
+    """
+    fixed_centre = similarity.points.mean(axis=0)
+    moving = np.argwhere(moving_region.array > 0.5) @ moving_region.affine[:3, :3].T + moving_region.affine[:3, 3]
+    fixed_height, moving_height = np.ptp(similarity.points[:, 2]), np.ptp(moving[:, 2])
+    slack = abs(moving_height - fixed_height) / 2 + settings.search_beyond_mm
+    steps = max(1, round(slack / settings.search_step_mm))
+    best = []
+    for turn in _turns(settings):
+        candidates = []
+        for height in settings.search_step_mm * np.arange(-steps, steps + 1):
+            centre = _centre_at(moving, height, min(fixed_height, moving_height))
+            start = np.eye(4)
+            start[:3, :3], start[:3, 3] = turn, centre - turn @ fixed_centre
+            candidates.append((similarity(start), start))
+        best.append(max(candidates, key=lambda candidate: candidate[0]))
+    best.sort(key=lambda candidate: -candidate[0])
+    return [start for _, start in best[: settings.kept[0]]]
+
+
+def _turns(settings: RegistrationSettings) -> list[np.ndarray]:
+    """Rotation matrices, even over all directions and sizes; the unturned one first."""
+    steps = int(settings.search_deg // settings.search_step_deg)
+    vectors = settings.search_step_deg * np.array(list(itertools.product(range(-steps, steps + 1), repeat=3)))
+    length = np.linalg.norm(vectors, axis=1)
+    vectors = vectors[np.argsort(length, kind="stable")][: np.count_nonzero(length <= settings.search_deg)]
+    return list(Rotation.from_rotvec(vectors, degrees=True).as_matrix())
+
+
+def _centre_at(points: np.ndarray, off_mm: float, height_mm: float) -> np.ndarray:
+    """Centre of the part of a head that a slab of that height about a place on its axis shows; RAS mm (3,)."""
+    middle = (points[:, 2].min() + points[:, 2].max()) / 2 + off_mm
+    shown = points[np.abs(points[:, 2] - middle) <= height_mm / 2]
+    at = shown if len(shown) else points
+    return np.array([at[:, 0].mean(), at[:, 1].mean(), middle])
