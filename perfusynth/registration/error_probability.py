@@ -53,8 +53,10 @@ def logistic(terms: Mapping[str, Mapping[str, Any]], intercept: float, figures: 
             hint="Take the figures of quality_figures, with restarts.",
             code="no_figures",
         )
-    total = intercept
-    for name, term in terms.items():
-        held = min(max(figures[name], term["low"]), term["high"])
-        total += term["weight"] * (held - term["mean"]) / term["sd"]
+    total = intercept + sum(term["weight"] * held(figures[name], term) for name, term in terms.items())
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, total))))
+
+
+def held(figure: float, term: Mapping[str, float]) -> float:
+    """A figure within the range that was seen, standardised."""
+    return (min(max(figure, term["low"]), term["high"]) - term["mean"]) / term["sd"]

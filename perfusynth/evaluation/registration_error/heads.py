@@ -17,7 +17,7 @@ from perfusynth.public_data import public_data
 from perfusynth.readers.read import read_scan
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 
-#: Spacing of the fine grid; its width from left to right and front to back; what it keeps below and above the brain; mm.
+#: The fine grid, mm: spacing, width to the right and to the front, and what it keeps below and above the brain.
 FINE_MM, WIDTH_MM, MARGIN_MM = 1.0, (210.0, 250.0), (40.0, 30.0)
 #: The real head among the names of heads; all others are seeds of digital patients.
 REAL = "ge_ncct_tilt"

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from perfusynth.evaluation.registration_error.heads import REAL, Head, head_named
+from perfusynth.evaluation.registration_error.motion import Course, Nod, about, apply, rigid_fit
 from perfusynth.phantom.ctp.frames import BONE_FACTOR_80KV, SOFT_TISSUE_HU
 from perfusynth.phantom.ctp.protocols import MISSED_BELOW_SHARE, PLACEMENT_SD_MM
 from perfusynth.phantom.lattice import stream
@@ -19,8 +20,9 @@ Kind = Literal["ordinary", "turned", "thin", "motion", "wrong patient"]
 HARD: tuple[Kind, ...] = ("turned", "thin", "motion", "wrong patient")
 #: So many seeds in a row share their heads: seeds of two blocks have no digital patient in common.
 SEEDS_A_BLOCK = 1000
-#: Digital patients a block, and the first one's seed.
-PATIENTS_A_BLOCK, FIRST_PATIENT = 6, 7_400_000
+#: Digital patients a block, and the first one's seed; blocks in which the real head is, too: none that a model is
+#: fitted or tuned on.
+PATIENTS_A_BLOCK, FIRST_PATIENT, REAL_BLOCKS = 6, 7_400_000, (0, 3)
 #: Largest turn about each axis, degrees, and shift along each axis, mm, of an ordinary pair.
 TURN_DEG, SHIFT_MM = 8.0, 10.0
 #: Least and largest turn of a pair that is turned far, degrees.
@@ -78,12 +80,12 @@ class SimulatedPair:
         """Target registration error of a transform: mean distance at the points, mm; infinite for two patients."""
         if self.points_in_moving is None:
             return float("inf")
-        return float(np.linalg.norm(_apply(found, self.points) - self.points_in_moving, axis=1).mean())
+        return float(np.linalg.norm(apply(found, self.points) - self.points_in_moving, axis=1).mean())
 
 
 def tre(found: np.ndarray, truth: np.ndarray, points: np.ndarray) -> float:
     """Target registration error of a transform: mean distance from the truth at some points, mm."""
-    return float(np.linalg.norm(_apply(found, points) - _apply(truth, points), axis=1).mean())
+    return float(np.linalg.norm(apply(found, points) - apply(truth, points), axis=1).mean())
 
 
 def simulated_pair(seed: int, hard: bool = False) -> SimulatedPair:
@@ -105,56 +107,19 @@ def simulated_pair(seed: int, hard: bool = False) -> SimulatedPair:
     points = _shown_points(rng, fixed, fixed_head)
     if kind == "wrong patient":
         return SimulatedPair(seed, kind, (names[0], names[1]), fixed, moving, None, points, None)
-    there = _apply(truth, points)
+    there = apply(truth, points)
     if nod is not None:
         there = course.where(points, truth)
         truth = rigid_fit(points, there)
     return SimulatedPair(seed, kind, (names[0], names[0]), fixed, moving, truth, points, there)
 
 
-def rigid_fit(points: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The rigid transform (4x4) that takes points nearest to others [Kabsch, Acta Cryst 1976;A32:922]."""
-    centre, centre_there = points.mean(axis=0), there.mean(axis=0)
-    turn, _ = Rotation.align_vectors(there - centre_there, points - centre)
-    found = np.eye(4)
-    found[:3, :3] = turn.as_matrix()
-    found[:3, 3] = centre_there - found[:3, :3] @ centre
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Course:
-    """How the head lies while the slices of a scan are taken: ``share`` of ``nod`` at a height along ``normal``."""
-
-    normal: np.ndarray
-    nod: tuple[Rotation, np.ndarray, np.ndarray]
-    turn_mm: float
-    length_mm: float
-
-    def share(self, height_mm: np.ndarray) -> np.ndarray:
-        return np.clip((height_mm - self.turn_mm) / self.length_mm + 0.5, 0, 1)
-
-    def at(self, share: float) -> np.ndarray:
-        """4x4, RAS mm of the scan: where the head has moved to when so much of the nod is over."""
-        rotation, centre, shift = self.nod
-        return _about(Rotation.from_rotvec(share * rotation.as_rotvec()).as_matrix(), centre, share * shift)
-
-    def where(self, points: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Where points of the fixed image lie in the scan: at the height at which their slice was taken."""
-        start = _apply(truth, points)
-        rotation, centre, shift = self.nod
-        there = start
-        for _ in range(8):  # the height changes by millimetres: this settles
-            share = self.share(there @ self.normal)[:, None]
-            turned = Rotation.from_rotvec(share * rotation.as_rotvec()).apply(start - centre)
-            there = turned + centre + share * shift
-        return there
-
-
 def _heads_of(seed: int, rng: np.random.Generator) -> tuple[str, str]:
     """The pair's head and another one; the real head is as frequent as each digital patient."""
     block = seed // SEEDS_A_BLOCK
-    names = [str(FIRST_PATIENT + block * PATIENTS_A_BLOCK + k) for k in range(PATIENTS_A_BLOCK)] + [REAL]
+    names = [str(FIRST_PATIENT + block * PATIENTS_A_BLOCK + k) for k in range(PATIENTS_A_BLOCK)]
+    if block in REAL_BLOCKS:
+        names.append(REAL)
     first, second = rng.permutation(len(names))[:2]
     return names[first], names[second]
 
@@ -167,14 +132,14 @@ def _transform(rng: np.random.Generator, head: Head, kind: Kind) -> np.ndarray:
         turn = Rotation.from_rotvec(np.radians(rng.uniform(*FAR_DEG)) * axis / np.linalg.norm(axis))
     else:
         turn = Rotation.from_euler("xyz", rng.uniform(-TURN_DEG, TURN_DEG, 3), degrees=True)
-    return _about(turn.as_matrix(), centre, shift)
+    return about(turn.as_matrix(), centre, shift)
 
 
-def _nod(rng: np.random.Generator, truth: np.ndarray, head: Head) -> tuple[Rotation, np.ndarray, np.ndarray]:
+def _nod(rng: np.random.Generator, truth: np.ndarray, head: Head) -> Nod:
     axis, direction = rng.standard_normal(3) * [1.0, 0.35, 0.5], rng.standard_normal(3)
     rotation = Rotation.from_rotvec(np.radians(rng.uniform(*NOD_DEG)) * axis / np.linalg.norm(axis))
     shift = rng.uniform(*JERK_MM) * direction / np.linalg.norm(direction)
-    return rotation, _apply(truth, head.brain_points.mean(axis=0)), shift
+    return Nod(rotation, apply(truth, head.brain_points.mean(axis=0)), shift)
 
 
 def _fixed_image(rng: np.random.Generator, head: Head, kind: Kind) -> Volume:
@@ -192,7 +157,7 @@ def _fixed_image(rng: np.random.Generator, head: Head, kind: Kind) -> Volume:
     places = [np.eye(4)]
     if kind == "motion":
         turn = Rotation.from_euler("xyz", rng.uniform(-BLUR_DEG, BLUR_DEG, 3), degrees=True)
-        moved = _about(turn.as_matrix(), head.brain_points.mean(axis=0), rng.uniform(-BLUR_MM, BLUR_MM, 3))
+        moved = about(turn.as_matrix(), head.brain_points.mean(axis=0), rng.uniform(-BLUR_MM, BLUR_MM, 3))
         places += [moved, np.linalg.inv(moved)]
     hu = np.zeros(shape, dtype=np.float32)
     bright = head.plain + np.float32(BONE_FACTOR_80KV - 1) * np.clip(head.plain - np.float32(SOFT_TISSUE_HU), 0, None)
@@ -202,18 +167,16 @@ def _fixed_image(rng: np.random.Generator, head: Head, kind: Kind) -> Volume:
     return _scanned(rng, hu / len(places), affine, padded=False)
 
 
-def _moving_image(
-    rng: np.random.Generator, head: Head, truth: np.ndarray, nod: tuple[Rotation, np.ndarray, np.ndarray] | None
-) -> tuple[Volume, _Course]:
+def _moving_image(rng: np.random.Generator, head: Head, truth: np.ndarray, nod: Nod | None) -> tuple[Volume, Course]:
     """The plain CT of the moved head, slice by slice where it moves on meanwhile."""
     axes = _axes(rng)
-    low, high = _extent(_apply(truth, head.brain_points), axes)
+    low, high = _extent(apply(truth, head.brain_points), axes)
     slices = int(np.ceil((high[2] - low[2] + sum(MARGIN_MM)) / SLICE_MM))
     centre = (low + high)[:2] / 2 + rng.uniform(-6, 6, 2)
     affine = _affine(axes, MOVING_MM, MOVING_MATRIX, centre, low[2] - MARGIN_MM[0])
-    still = (Rotation.identity(), np.zeros(3), np.zeros(3))
+    still = Nod(Rotation.identity(), np.zeros(3), np.zeros(3))
     turn_mm = rng.uniform(*(low[2] + (high[2] - low[2]) * np.array([0.35, 0.75])))
-    course = _Course(axes[:, 2], nod or still, turn_mm, rng.uniform(SLICE_MM / 2, 8 * SLICE_MM))
+    course = Course(axes[:, 2], nod or still, turn_mm, rng.uniform(SLICE_MM / 2, 8 * SLICE_MM))
     hu = np.empty((*MOVING_MATRIX, slices), dtype=np.float32)
     if nod is None:
         hu = _slices(head.plain, np.linalg.inv(truth @ head.affine) @ affine, hu.shape)
@@ -263,7 +226,7 @@ def _scanned(rng: np.random.Generator, hu: np.ndarray, affine: np.ndarray, *, pa
 def _shown_points(rng: np.random.Generator, fixed: Volume, head: Head) -> np.ndarray:
     """Places in the brain that an image of a head at rest shows, RAS mm."""
     points = head.brain_points
-    index = _apply(np.linalg.inv(fixed.affine), points)
+    index = apply(np.linalg.inv(fixed.affine), points)
     shown = points[((index >= -0.5) & (index <= np.array(fixed.shape) - 0.5)).all(axis=1)]
     return shown[rng.choice(len(shown), min(POINTS, len(shown)), replace=False)]
 
@@ -289,14 +252,3 @@ def _affine(
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = axes * step, axes @ first
     return affine
-
-
-def _about(turn: np.ndarray, centre: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """4x4 of a rotation matrix about a centre and a shift."""
-    moved = np.eye(4)
-    moved[:3, :3], moved[:3, 3] = turn, centre + shift - turn @ centre
-    return moved
-
-
-def _apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ transform[:3, :3].T + transform[:3, 3]

@@ -1,0 +1,94 @@
+"""Simulated pairs registered, a row of figures each; three sets of seeds that share no digital patient."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from perfusynth.errors import InputError
+from perfusynth.evaluation.patient_rows import Row, phantom_identity, rows_of_jobs
+from perfusynth.evaluation.registration_error.pairs import SEEDS_A_BLOCK, simulated_pair
+from perfusynth.registration.error_probability import WRONG_MM
+from perfusynth.registration.register import register
+
+Part = Literal["fit", "check", "report"]
+
+#: Block of seeds of each part; block 0 is the benchmark's (tests/benchmarks/registration.py).
+BLOCKS: dict[Part, int] = {"fit": 1, "check": 2, "report": 3}
+#: Hard and ordinary pairs of each part.
+HARD_PAIRS: dict[Part, int] = {"fit": 200, "check": 100, "report": 200}
+ORDINARY_PAIRS: dict[Part, int] = {"fit": 50, "check": 25, "report": 50}
+#: File of rows in the folder of a run.
+ROWS = "rows.jsonl"
+
+#: Part, seed, whether it is a hard pair.
+Job = tuple[Part, int, bool]
+
+
+def jobs_of(share: float = 1.0) -> list[Job]:
+    """All pairs, part by part; of each kind the first ``share`` of the seeds, at least four."""
+    jobs: list[Job] = []
+    for part, block in BLOCKS.items():
+        for hard, count in ((False, ORDINARY_PAIRS[part]), (True, HARD_PAIRS[part])):
+            seeds = range(block * SEEDS_A_BLOCK, block * SEEDS_A_BLOCK + max(4, math.ceil(share * count)))
+            jobs += [(part, seed, hard) for seed in seeds]
+    return jobs
+
+
+def row_of(job: Job) -> list[Row]:
+    """One pair, registered: its figures, its true error (mm; None for two patients) and how long it took, s."""
+    part, seed, hard = job
+    pair = simulated_pair(seed, hard)
+    row: dict[str, Any] = {"part": part, "seed": seed, "hard": hard, "kind": pair.kind, "heads": list(pair.heads)}
+    try:
+        found = register(pair.fixed, pair.moving)
+    except InputError as error:
+        return [{**row, "refused": error.code}]
+    error_mm = pair.error_mm(found.fixed_to_moving)
+    return [
+        {
+            **row,
+            "error_mm": error_mm if math.isfinite(error_mm) else None,
+            "figures": dict(found.figures),
+            "seconds": round(found.seconds, 2),
+        }
+    ]
+
+
+def is_wrong(row: Row) -> bool:
+    """Whether a registered pair is wrong by more than `WRONG_MM`; two patients always are."""
+    return row["error_mm"] is None or row["error_mm"] > WRONG_MM
+
+
+def measure_pairs(
+    folder: Path,
+    jobs: Sequence[Job],
+    processes: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, missing: None,
+) -> list[dict[str, Any]]:
+    """Rows of all pairs; those that the folder holds already are not made again.
+
+    Raises
+    ------
+    InputError
+        ``other_phantom``: the folder's rows are of another phantom.
+    """
+
+    def missing(rows: Sequence[Row]) -> list[Job]:
+        done = {_key(row) for row in rows}
+        return [job for job in jobs if job not in done]
+
+    rows = rows_of_jobs(folder / ROWS, missing, row_of, phantom_identity(), processes, on_progress)
+    wanted = set(jobs)
+    return sorted((row for row in rows if _key(row) in wanted), key=lambda row: (row["seed"], row["hard"]))
+
+
+def registered(rows: Sequence[Mapping[str, Any]], part: Part, *, hard: bool | None = None) -> list[Mapping[str, Any]]:
+    """Rows of a part that were not refused; ``hard``: only the hard, only the ordinary, or (None) both."""
+    return [
+        row for row in rows if row["part"] == part and "refused" not in row and (hard is None or row["hard"] is hard)
+    ]
+
+
+def _key(row: Mapping[str, Any]) -> Job:
+    return row["part"], row["seed"], row["hard"]
