@@ -2,8 +2,9 @@
 
 ``<studies>/<case>/ncct.nii.gz`` is the image ``<case>__ncct`` (``ctp`` likewise), ``<studies>/<name>.nii.gz`` is
 ``<name>``. MONAI Label's own local datastore works on a flat folder: it is given ``<studies>/.perfusynth``, where
-``images/`` holds links to the files, ``labels/`` what annotators submit and ``label_history/`` what they submitted
-before. Source images are never written or removed.
+``images/`` holds links to the files, ``labels/`` what annotators submit, ``label_history/`` what they submitted before
+and ``fixed_images/`` what NCCTs are registered to (``<case>__fixed``, once somebody has asked for it). Source images
+are never written or removed.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from monailabel.datastore.local import DataModel, LocalDatastore
 from perfusynth import atomic
 from perfusynth.server.access.queries import IMAGE_ID, TAG
 from perfusynth.server.label_history import LabelHistory
+from perfusynth.server.registration.fixed_image import FixedImages
 
 logger = logging.getLogger(__name__)
 
 #: Modalities of a case folder that are served.
 _MODALITIES = ("ncct", "ctp")
+#: End of the ids of case folders' NCCTs.
+_NCCT = "__ncct"
 #: Plain files that are served; also the endings of labels that the datastore finds again after a restart.
 _IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd")
 _LABEL_ENDINGS = (*_IMAGE_ENDINGS, ".tfm", ".h5", ".json")
@@ -46,8 +50,10 @@ class CaseDatastore(LocalDatastore):
 
     def __init__(self, studies: Path, scan_every_s: float):
         self._studies = studies
-        self._links = studies / ".perfusynth" / "images"
-        self._history = LabelHistory(studies / ".perfusynth" / "label_history")
+        self.own_folder = studies / ".perfusynth"
+        self.fixed_images = FixedImages(self.own_folder / "fixed_images")
+        self._links = self.own_folder / "images"
+        self._history = LabelHistory(self.own_folder / "label_history")
         self._scan_every_s = scan_every_s
         self._scan_lock = threading.RLock()
         try:
@@ -57,7 +63,7 @@ class CaseDatastore(LocalDatastore):
             raise PermissionError(
                 f"{studies} cannot be written ({error.strerror}); links and labels are kept there, in .perfusynth."
             ) from error
-        super().__init__(str(studies / ".perfusynth"), "images", extensions=[f"*{ending}" for ending in _LABEL_ENDINGS])
+        super().__init__(str(self.own_folder), "images", extensions=[f"*{ending}" for ending in _LABEL_ENDINGS])
         self._scanned = time.monotonic()
 
     # --- looking up
@@ -80,6 +86,24 @@ class CaseDatastore(LocalDatastore):
             self._link_images()
             super().refresh()
             self._scanned = time.monotonic()
+
+    def case_folder(self, case: str) -> Path | None:
+        """The folder of a case whose NCCT is served; None for any other name, whatever it looks like."""
+        if self.get_image_uri(f"{case}{_NCCT}") and (self._studies / case / "ncct.nii.gz").is_file():
+            return self._studies / case
+        return None
+
+    def case_folders(self) -> list[Path]:
+        """The folders of all cases whose NCCT is served (blocking)."""
+        self.refresh_if_old()
+        with self._scan_lock:
+            names = [image_id.removesuffix(_NCCT) for image_id in self._datastore.objects if image_id.endswith(_NCCT)]
+        return [folder for folder in map(self.case_folder, names) if folder]
+
+    def show_image(self, image_id: str) -> None:
+        """See a file that has just been made, if it is not listed yet (blocking)."""
+        if not self.get_image_uri(image_id):
+            self.refresh()
 
     def get_image_uri(self, image_id: str) -> str:
         """Path of an image, or an empty text."""
@@ -151,6 +175,18 @@ class CaseDatastore(LocalDatastore):
         with self._scan_lock:
             super().update_image_info(image_id, info)
 
+    def update_image_infos(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
+        """Merge into what is kept about several images; the index is written once, and only if something changes."""
+        with self._scan_lock:
+            changed = False
+            for image_id, info in infos.items():
+                known = self._datastore.objects.get(image_id)
+                if known and known.image.info | dict(info) != known.image.info:
+                    known.image.info.update(info)
+                    changed = True
+            if changed:
+                self._update_datastore_file()
+
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge into what is kept about a label."""
         with self._scan_lock:
@@ -177,6 +213,7 @@ class CaseDatastore(LocalDatastore):
     # --- links
 
     def _link_images(self) -> None:
+        self.fixed_images.remove_all_but({entry.name for entry in os.scandir(self._studies) if entry.is_dir()})
         wanted = dict(self._sources())
         have = {entry.name: entry for entry in os.scandir(self._links)}
         for name in have.keys() - wanted.keys():
@@ -199,6 +236,7 @@ class CaseDatastore(LocalDatastore):
                 continue
             if entry.is_dir():
                 files = [(f"{entry.name}__{m}", Path(entry.path) / f"{m}.nii.gz", ".nii.gz") for m in _MODALITIES]
+                files.append((f"{entry.name}__fixed", self.fixed_images.path_of(entry.name), ".nii.gz"))
             else:
                 ending = next((ending for ending in _IMAGE_ENDINGS if entry.name.endswith(ending)), "")
                 files = [(entry.name.removesuffix(ending), Path(entry.path), ending)] if ending else []

@@ -17,7 +17,7 @@ from perfusynth.server import monai_label
 from perfusynth.server.access.guard import Guard
 from perfusynth.server.access.tokens import TokenStore
 from perfusynth.server.context import ServerContext, enter, leave
-from perfusynth.server.http import datastore, infer, jobs, models, sessions, status, training
+from perfusynth.server.http import datastore, infer, jobs, models, registration, sessions, status, training
 from perfusynth.server.http.handlers import add_handlers
 from perfusynth.server.http.incidents import Incidents
 from perfusynth.server.http.limits import BodyLimit
@@ -91,7 +91,7 @@ def create_app(
         ],
     )
     add_handlers(app)
-    for part in (status, models, jobs, infer, sessions, datastore, training):
+    for part in (status, models, jobs, infer, sessions, datastore, registration, training):
         app.include_router(part.router)
     return app
 

@@ -45,4 +45,6 @@ def _region_task(name: str, source: "TaskInfo") -> "TaskInfo":
         source=source.name,
         # The one place where every client shows what this is: the name of the segment.
         labels={f"{threshold}, {banner}": REGION_VALUE},
+        label_file=REGION_FILE,
+        trainable=False,
     )

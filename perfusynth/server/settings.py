@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     )
     attempts: int = Field(default=2, gt=0, description="A job whose worker died is tried once more, then it fails.")
 
+    registration_lease_s: float = Field(
+        default=1800,
+        gt=0,
+        description="A case that an annotator has open is not given to another; the hardest one takes minutes.",
+    )
+
     training_device: str = Field(
         default="auto", description="Where training runs compute; they share it with the workers, at a lower priority."
     )

@@ -28,6 +28,10 @@ class TaskInfo:
         Task whose pipeline does the work; empty: its own. Such a task is loaded, trained and promoted with its source.
     labels
         Name and value of what the result's label map marks, for MONAI Label's clients; empty: the result is maps.
+    label_file
+        Name of the label map in the result's zip.
+    trainable
+        Whether it has a model of its own to train.
     """
 
     name: str
@@ -38,11 +42,14 @@ class TaskInfo:
     card: Path | None = None
     source: str = ""
     labels: Mapping[str, int] = field(default_factory=dict)
+    label_file: str = ""
+    trainable: bool = True
 
 
 def installed() -> dict[str, TaskInfo]:
-    """The live bundles' tasks, and those that show their result in another form."""
+    """The live bundles' tasks, those that show their result in another form, and the brain's."""
     from perfusynth.generators.registry import installed_tasks
+    from perfusynth.server.brain_task import BRAIN_TASK, brain_task
     from perfusynth.server.region_task import region_tasks
 
     found = {}
@@ -65,7 +72,7 @@ def installed() -> dict[str, TaskInfo]:
             bundle.name,
             card if card.is_file() else None,
         )
-    return found | region_tasks(found)
+    return found | region_tasks(found) | {BRAIN_TASK: brain_task()}
 
 
 def loaded(tasks: Mapping[str, TaskInfo]) -> tuple[str, ...]:

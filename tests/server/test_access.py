@@ -16,6 +16,8 @@ FILLED = {
     "{model}": "ncct_perfusion",
     "{method}": "dice",
     "{path:path}": "index.html",
+    "{case}": "case1",
+    "{number}": "1",
 }
 CALLERS = {"": Role.PUBLIC, "user": Role.USER, "annotator": Role.ANNOTATOR, "admin": Role.ADMIN}
 

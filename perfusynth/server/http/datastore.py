@@ -16,6 +16,7 @@ from perfusynth.server.edited_region import EDITED_TAG, rewrite_edited_region
 from perfusynth.server.http.jobs import stored_image
 from perfusynth.server.http.uploads import only_upload, read_form, save_image
 from perfusynth.server.problems import Problem, shown
+from perfusynth.server.registration.submission import REGISTRATION_TAG
 
 router = APIRouter(tags=["MONAI Label"])
 
@@ -100,16 +101,23 @@ async def save_label(request: Request) -> dict[str, Any]:
     tag = require_tag(request.query_params.get("tag") or "final")
     image = await stored_image(context, image_id)
     folder = _scratch(context)
+    user = caller_of(request).user
     try:
         async with read_form(request, context) as form:
-            info = _json_object(form.get("params")) | {"user": caller_of(request).user}
+            params = _json_object(form.get("params"))
             upload = only_upload(form, "label")
             path = folder / f"label{_label_ending(upload)}"
             await asyncio.to_thread(_keep, upload, path)
+        datastore = context.monai_label.datastore()
+        if tag == REGISTRATION_TAG:
+            desk = context.monai_label.registrations
+            now = await asyncio.to_thread(desk.submit, image_id, path, params, user)
+            earlier = await asyncio.to_thread(datastore.earlier_labels, image_id, tag)
+            return {"image": image_id, "label": image_id, "earlier": earlier, **now}
+        info = params | {"user": user}
         if tag == EDITED_TAG:
             sent, path = path, folder / "region.nii.gz"
             info |= await asyncio.to_thread(rewrite_edited_region, sent, image, path)
-        datastore = context.monai_label.datastore()
         label_id = await asyncio.to_thread(datastore.save_label, image_id, str(path), tag, info)
         await asyncio.to_thread(context.monai_label.on_save_label, image_id, label_id)
         earlier = await asyncio.to_thread(datastore.earlier_labels, image_id, tag)

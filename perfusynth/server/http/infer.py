@@ -27,7 +27,6 @@ from perfusynth.server.http.options import parse_options
 from perfusynth.server.http.uploads import only_upload, read_form, save_image
 from perfusynth.server.jobs.job import Job
 from perfusynth.server.problems import Problem
-from perfusynth.server.region_task import REGION_FILE
 from perfusynth.server.tasks import TaskInfo
 
 router = APIRouter(tags=["MONAI Label"])
@@ -161,8 +160,8 @@ def _params_of(job: Job, info: TaskInfo) -> bytes:
 def _image_of(job: Job, info: TaskInfo) -> Iterator[tuple[IO[bytes], int]]:
     """What is sent as the image, and its size in bytes: the zip, or the label map in it."""
     if info.labels:
-        with zipfile.ZipFile(job.result) as archive, archive.open(REGION_FILE) as label:
-            yield label, archive.getinfo(REGION_FILE).file_size
+        with zipfile.ZipFile(job.result) as archive, archive.open(info.label_file) as label:
+            yield label, archive.getinfo(info.label_file).file_size
     else:
         with open(job.result, "rb") as whole:
             yield whole, job.result.stat().st_size

@@ -12,7 +12,8 @@ router = APIRouter(tags=["status"])
 
 #: Grows by one when addresses or answers that clients build on are added; none of them is taken away within a number.
 #: 1 (not told): jobs, images, labels. 2: model cards, regions as labels, edited regions that are checked and kept.
-API_VERSION: Final = 2
+#: 3: registrations to be checked, /registration.
+API_VERSION: Final = 3
 
 
 @router.get("/health")

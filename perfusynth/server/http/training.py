@@ -19,14 +19,14 @@ router = APIRouter(tags=["MONAI Label"])
 async def start(task: str, request: Request) -> dict[str, Any]:
     """Train a new candidate for a task, or resume its last run."""
     context = context_of(request)
-    source = known_task(context, task).source
-    if source:
+    info = known_task(context, task)
+    if not info.trainable:
         raise Problem(
             422,
             "This task has no model of its own.",
-            expected=source,
+            expected=info.source or "a task whose model is trained here",
             got=task,
-            hint=f"Train {source}; this task follows.",
+            hint=f"Train {info.source}; this task follows." if info.source else "GET /info/ lists what can be trained.",
             code="no_model_of_its_own",
         )
     try:

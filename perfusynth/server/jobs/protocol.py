@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from perfusynth.server.brain_task import BRAIN_TASK, BRAIN_WORK, DOCUMENT_FILE
 from perfusynth.server.region_task import REGION_TASKS
 
 
@@ -39,6 +40,10 @@ class WorkerSpec:
         for both.
     region_package
         What makes their zip.
+    factories
+        What loads the tasks that are no synthesis, in the place of ``factory``.
+    documents
+        Their result's JSON file, in the place of ``measurements.json``.
     search_path
         Folders to import from, besides the worker's own.
     """
@@ -52,6 +57,8 @@ class WorkerSpec:
     region_package: str = "perfusynth.server.jobs.region_package:zip_region"
     search_path: tuple[str, ...] = ()
     models: dict[str, str] = field(default_factory=dict)
+    factories: dict[str, str] = field(default_factory=lambda: {BRAIN_TASK: BRAIN_WORK})
+    documents: dict[str, str] = field(default_factory=lambda: {BRAIN_TASK: DOCUMENT_FILE})
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -56,9 +57,10 @@ class Worker:
             self._send({"id": job["run"], **self._run(job, pipelines, make_options, package)})
 
     def _load(self) -> dict[str, Any]:
-        factory = resolve(self._spec.factory)
-        models = {task: self._spec.models.get(task, task) for task in self._spec.tasks}
-        pipelines = {task: factory(model, device=self._spec.device) for task, model in models.items()}
+        pipelines = {}
+        for task in self._spec.tasks:
+            factory = resolve(self._spec.factories.get(task, self._spec.factory))
+            pipelines[task] = factory(self._spec.models.get(task, task), device=self._spec.device)
         for pipeline in pipelines.values():
             pipeline.warm_up()
         return pipelines
@@ -90,7 +92,7 @@ class Worker:
             )
             on_progress("packing", 0.99)
             package(out, Path(job["result"]))
-            os.replace(out / "measurements.json", job["measurements"])
+            os.replace(out / self._spec.documents.get(task, "measurements.json"), job["measurements"])
             return {"event": "done"}
         except Cancelled:
             return {"event": "cancelled"}
@@ -108,7 +110,10 @@ class Worker:
                 self._cancelled.add(command["cancel"])
             else:
                 self._jobs.put(command)
-        os._exit(0)  # the server is gone: nobody waits for what still runs
+        # The server is gone: nobody waits for what still runs here, or in programs that were started.
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
 
     def _send(self, message: dict[str, Any]) -> None:
         with self._send_lock:

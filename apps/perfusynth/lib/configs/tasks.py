@@ -1,4 +1,4 @@
-"""The app's tasks: one per model that is live, and those that show a model's result in another form."""
+"""The app's tasks: one per model that is live, those that show its result in another form, and the brain's."""
 
 from lib.infers.synthesis import SynthesisTask
 from lib.trainers.training import TrainingTask
@@ -11,4 +11,4 @@ def infer_tasks(server):
 
 def training_tasks(server):
     """Training tasks by name, for ``/info/`` and for MONAI Label's internal calls."""
-    return {name: TrainingTask(info, server) for name, info in server.tasks.items() if not info.source}
+    return {name: TrainingTask(info, server) for name, info in server.tasks.items() if info.trainable}

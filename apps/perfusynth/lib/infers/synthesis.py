@@ -7,11 +7,10 @@ from pathlib import Path
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
 from perfusynth.server.jobs.blocking import run_and_wait
-from perfusynth.server.region_task import REGION_FILE
 
 
 class SynthesisTask(InferTask):
-    """One task: maps, or where it has labels a segmentation.
+    """One task: maps, or where it has labels a segmentation (a region, the brain).
 
     Parameters
     ----------
@@ -40,5 +39,5 @@ class SynthesisTask(InferTask):
         result, measurements = run_and_wait(self._server, self._task.name, Path(request["image"]))
         if self._task.labels:
             with zipfile.ZipFile(result) as archive:
-                result = archive.extract(REGION_FILE, result.parent)
+                result = archive.extract(self._task.label_file, result.parent)
         return str(result), json.loads(measurements)
