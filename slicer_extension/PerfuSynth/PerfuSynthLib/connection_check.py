@@ -56,8 +56,8 @@ def check_connection(settings: ServerSettings, timeouts: Timeouts = CHECK_TIMEOU
         ``no_model``.
     """
     client = PerfuSynthClient(settings, timeouts)
-    info = _info(client)
-    version = _version(info)
+    info = information(client)
+    version = version_of(info, MINIMUM_API)
     models = tuple(models_of(info))
     health = _health(client)
     if all(model.task != TASK for model in models):
@@ -70,7 +70,8 @@ def check_connection(settings: ServerSettings, timeouts: Timeouts = CHECK_TIMEOU
     return Connection(version, models, warming=health == "warming")
 
 
-def _info(client: PerfuSynthClient) -> dict[str, Any]:
+def information(client: PerfuSynthClient) -> dict[str, Any]:
+    """The server's description of itself; code ``not_perfusynth`` where there is another program."""
     try:
         return client.info()
     except Problem as problem:
@@ -98,15 +99,16 @@ def _health(client: PerfuSynthClient) -> str:
         raise
 
 
-def _version(info: dict[str, Any]) -> str:
+def version_of(info: dict[str, Any], minimum_api: int) -> str:
+    """The server's version; code ``server_too_old`` where its interface is older than ``minimum_api``."""
     own = info.get("perfusynth")
     text = str(own.get("version", "")) if isinstance(own, dict) else ""
-    api = own.get("api", 1) if isinstance(own, dict) else MINIMUM_API  # whose server it is, is told elsewhere
-    if not isinstance(api, int) or api < MINIMUM_API:
+    api = own.get("api", 1) if isinstance(own, dict) else minimum_api  # whose server it is, is told elsewhere
+    if not isinstance(api, int) or api < minimum_api:
         raise Problem(
             "server_too_old",
             "The server is too old for this extension.",
             "Ask its administrator to install the newest PerfuSynth, or use an older version of the extension.",
-            f"version {text or 'unknown'}, interface {api}, expected {MINIMUM_API} or newer",
+            f"version {text or 'unknown'}, interface {api}, expected {minimum_api} or newer",
         )
     return text

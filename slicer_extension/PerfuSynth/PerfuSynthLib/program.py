@@ -21,15 +21,17 @@ _CACHE_FOLDER = "PerfuSynth-results"
 
 def session_of_program() -> Session:
     """A session on the program's scene."""
-    settings = slicer.app.userSettings()
-    tokens = Path(settings.fileName()).parent / _TOKEN_FILE
     cache = Path(slicer.app.cachePath) / _CACHE_FOLDER
-    around = Surroundings(
-        slicer.mrmlScene, ServerBook(settings, tokens), ResultCache(cache), renderer_of_view, _dicom_tags
-    )
+    around = Surroundings(slicer.mrmlScene, server_book(), ResultCache(cache), renderer_of_view, _dicom_tags)
     session = Session(around)
     session.choice.on_opened = show_in_views
     return session
+
+
+def server_book() -> ServerBook:
+    """The servers that this user of the program has used."""
+    settings = slicer.app.userSettings()
+    return ServerBook(settings, Path(settings.fileName()).parent / _TOKEN_FILE)
 
 
 def renderer_of_view(name: str) -> Any:

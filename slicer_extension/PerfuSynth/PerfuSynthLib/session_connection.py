@@ -23,10 +23,18 @@ class ServerConnection:
         Remembers servers.
     background, changed
         Where the asking is done; what is called when something may look different.
+    ask
+        Finds out whether a server can be used for what the module does.
     """
 
-    def __init__(self, book: ServerBook, background: Background, changed: Callable[[], None]):
-        self._book, self._background, self._changed = book, background, changed
+    def __init__(
+        self,
+        book: ServerBook,
+        background: Background,
+        changed: Callable[[], None],
+        ask: Callable[[ServerSettings], Connection] = check_connection,
+    ):
+        self._book, self._background, self._changed, self._ask = book, background, changed, ask
         self.settings: ServerSettings = book.last()
         self.remember_token = bool(self.settings.token)
         self.state = NONE
@@ -78,7 +86,7 @@ class ServerConnection:
         consent = self._book.of(address).consent
         self.settings = settings = ServerSettings(address, token, ca_file, consent)
         self.state, self.text = CHECKING, f"Asking {address} ..."
-        self._background.run("connection", lambda cancelled: check_connection(settings), self._connected, self._failed)
+        self._background.run("connection", lambda cancelled: self._ask(settings), self._connected, self._failed)
         self._changed()
 
     @property

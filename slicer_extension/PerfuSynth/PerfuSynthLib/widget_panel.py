@@ -11,7 +11,7 @@ from .widget_connect import ConnectSection
 from .widget_keep import KeepSection
 from .widget_numbers import NumbersSection
 from .widget_read import ReadSection
-from .widget_shortcuts import Shortcuts
+from .widget_shortcuts import Shortcuts, actions_of
 from .widget_study import StudySection
 from .widget_synthesize import SynthesizeSection
 
@@ -36,7 +36,7 @@ class Panel:
         self._foldable = (ui.connectSection, ui.studySection, ui.synthesizeSection, ui.numbersSection)
         for section in self._foldable:
             section.connect("contentsCollapsed(bool)", self.refresh)
-        self._shortcuts = Shortcuts(self._read)
+        self._shortcuts = Shortcuts(actions_of(self._read))
         self._open = False
         self._shown = -1
         self._timer = qt.QTimer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import qt
@@ -28,31 +28,35 @@ def shortcuts_text() -> str:
     return "Keys: " + " · ".join(f"<b>{key}</b> {what}" for key, what in KEYS)
 
 
-class Shortcuts:
-    """The keys, bound to the section Read."""
+def actions_of(read: Any) -> dict[str, Callable[[], None]]:
+    """What each key does with the section Read."""
+    return {
+        "4": lambda: read.set_threshold(4.0),
+        "6": lambda: read.set_threshold(6.0),
+        "8": lambda: read.set_threshold(8.0),
+        "0": lambda: read.set_threshold(10.0),
+        ",": lambda: read.step_threshold(-1),
+        ".": lambda: read.step_threshold(1),
+        "X": read.toggle_fill,
+        "C": read.toggle_core,
+        "Z": read.toggle_map,
+        "M": read.toggle_mosaic,
+    }
 
-    def __init__(self, read: Any):
-        actions: dict[str, Callable[[], None]] = {
-            "4": lambda: read.set_threshold(4.0),
-            "6": lambda: read.set_threshold(6.0),
-            "8": lambda: read.set_threshold(8.0),
-            "0": lambda: read.set_threshold(10.0),
-            ",": lambda: read.step_threshold(-1),
-            ".": lambda: read.step_threshold(1),
-            "X": read.toggle_fill,
-            "C": read.toggle_core,
-            "Z": read.toggle_map,
-            "M": read.toggle_mosaic,
-        }
+
+class Shortcuts:
+    """Keys of the program's window, by what they do."""
+
+    def __init__(self, actions: Mapping[str, Callable[[], None]]):
         self._shortcuts = []
-        for key, _ in KEYS:
+        for key, action in actions.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), slicer.util.mainWindow())
-            shortcut.connect("activated()", actions[key])
+            shortcut.connect("activated()", action)
             shortcut.setEnabled(False)
             self._shortcuts.append(shortcut)
 
     def set_enabled(self, enabled: bool) -> None:
-        """While the module is open, and a result is shown."""
+        """While the module is open, and there is something that they work on."""
         for shortcut in self._shortcuts:
             shortcut.setEnabled(enabled)
 

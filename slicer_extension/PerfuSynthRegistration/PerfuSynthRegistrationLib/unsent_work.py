@@ -12,6 +12,8 @@ import numpy as np
 from PerfuSynthLib.private_file import private_folder, write_whole
 from PerfuSynthLib.problems import Problem
 
+from .rigid import rigid_of
+
 
 class UnsentWork(NamedTuple):
     """What an annotator has done to one case.
@@ -91,8 +93,7 @@ class UnsentStore:
 def _read(path: Path) -> UnsentWork | None:
     try:
         content = json.loads(path.read_text("utf-8"))
-        matrix = np.array(content.pop("fixed_to_moving"), dtype=float)
-        work = UnsentWork(fixed_to_moving=matrix, **{name: str(value) for name, value in content.items()})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        matrix = rigid_of(content.pop("fixed_to_moving"))
+        return UnsentWork(fixed_to_moving=matrix, **{name: str(value) for name, value in content.items()})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, Problem):
         return None
-    return work if matrix.shape == (4, 4) and np.isfinite(matrix).all() else None

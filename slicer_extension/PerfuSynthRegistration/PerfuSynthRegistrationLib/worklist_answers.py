@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from PerfuSynthLib.problems import Problem
 from PerfuSynthLib.server_answers import not_understood
 
-#: Largest deviation of R'R from 1, in each element, of a matrix that is taken as rigid: as the server's own. [d]
-_RIGID_DEVIATION = 1e-3
+from .rigid import rigid_of
 
 
 class Version(NamedTuple):
@@ -140,11 +140,9 @@ def version_of(found: Any) -> Version:
     """A registration out of the server's JSON. Errors as `case_of`."""
     found = found if isinstance(found, dict) else {}
     try:
-        matrix = np.array(found.get("fixed_to_moving"), dtype=float)
-    except (TypeError, ValueError):
-        matrix = np.zeros(0)
-    if not _is_rigid(matrix):
-        raise not_understood("a case without a rigid transform")
+        matrix = rigid_of(found.get("fixed_to_moving"))
+    except (TypeError, ValueError, Problem):
+        raise not_understood("a case without a rigid transform") from None
     return Version(
         matrix,
         _text(found, "method"),
@@ -169,17 +167,15 @@ def rows_of(found: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def minute_of(time: str) -> str:
+    """A time (ISO 8601) as a person reads it: date, hour and minute."""
+    return time.replace("T", " ")[:16]
+
+
 def _holder(lease: Any) -> str:
     if not isinstance(lease, dict):
         return ""
     return "you" if lease.get("mine") is True else _text(lease, "user")
-
-
-def _is_rigid(matrix: np.ndarray) -> bool:
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1]):
-        return False
-    turn = matrix[:3, :3]
-    return bool(np.abs(turn.T @ turn - np.eye(3)).max() <= _RIGID_DEVIATION and np.linalg.det(turn) > 0)
 
 
 def _objects(found: Any) -> list[Mapping[str, Any]]:

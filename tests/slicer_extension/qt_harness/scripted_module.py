@@ -34,7 +34,8 @@ def make_scripted_loadable_module(slicer, qt) -> types.ModuleType:
             self.developerMode = False
 
         def resourcePath(self, filename):
-            return str(Path(slicer.modules.perfusynth.path).parent / "Resources" / filename)
+            module = getattr(slicer.modules, self.moduleName.lower())
+            return str(Path(module.path).parent / "Resources" / filename)
 
         def setup(self):
             pass

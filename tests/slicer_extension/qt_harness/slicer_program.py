@@ -19,7 +19,7 @@ class Parent:
 
 
 class Program:
-    """A running desktop program with the PerfuSynth module loaded.
+    """A running desktop program with one scripted module loaded.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ class Program:
         self.main_window.setObjectName("qSlicerMainWindow")
         self._install(module_file)
         self.module = importlib.import_module(module_file.stem)
-        self.module.PerfuSynth(Parent())
+        getattr(self.module, module_file.stem)(Parent())
         for start_up in self._start_up:
             start_up()
         panel = self.qt.QWidget()
         self.qt.QVBoxLayout(panel)
         self.main_window.setCentralWidget(panel)
-        self.widget = self.module.PerfuSynthWidget(panel)
+        self.widget = getattr(self.module, f"{module_file.stem}Widget")(panel)
         self.widget.setup()
         self.ui = self.widget.ui
 
     def _install(self, module_file: Path) -> None:
-        slicer.modules.perfusynth = types.SimpleNamespace(path=str(module_file))
+        setattr(slicer.modules, module_file.stem.lower(), types.SimpleNamespace(path=str(module_file)))
         self._start_up = []
         # startupCompleted is a signal of the real application
         slicer.app = types.SimpleNamespace(

@@ -1,0 +1,246 @@
+"""Which case comes next: fetched with its images in one go, the one after it meanwhile, kept from other annotators."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from PerfuSynthLib.background import Background
+from PerfuSynthLib.grid_volume import GridVolume
+from PerfuSynthLib.problems import Problem
+
+from .worklist_answers import Case, Nothing, Row
+from .worklist_client import WorklistClient
+
+#: How often cases are asked for again, so that no lease (30 minutes unless the server's administrator says) ends, s. [d]
+RENEW_S = 240.0
+#: Lanes of the background.
+_OPENING, _AHEAD, _LIST, _RENEWING = "case", "case ahead", "worklist", "leases"
+
+
+class LoadedCase(NamedTuple):
+    """A case with its images; ``client`` is the server it is from."""
+
+    client: WorklistClient
+    case: Case
+    fixed: GridVolume
+    moving: GridVolume
+
+
+class Cases:
+    """The server's worklist, and the way from it to a case that can be shown. All belongs to the main thread.
+
+    Parameters
+    ----------
+    background, changed
+        Where the fetching is done; what is called when something may look different.
+    on_loaded
+        Told a case that was asked for, once its images are there.
+
+    Attributes
+    ----------
+    rows
+        The worklist, worst first.
+    loading
+        Whether a case is on its way.
+    text, failed
+        How it stands, in words, and whether that is a problem.
+    lost
+        Name of a case that another annotator was given because its lease had ended; empty where there is none.
+    """
+
+    def __init__(self, background: Background, changed: Callable[[], None], on_loaded: Callable[[LoadedCase], None]):
+        self._background, self._changed, self._on_loaded = background, changed, on_loaded
+        self._client: WorklistClient | None = None
+        self.rows: list[Row] = []
+        self.loading = False
+        self.text, self.failed = "", False
+        self.lost = ""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ahead: LoadedCase | None = None
+        self._open = ""
+        self._skipped: list[str] = []
+        self._renewed = time.monotonic()
+        self._bytes = [0]
+
+    def use(self, client: WorklistClient | None) -> None:
+        """Work with another server, or none."""
+        for lane in (_OPENING, _AHEAD, _LIST, _RENEWING):
+            self._background.forget(lane)
+        self._client, self.rows, self.loading = client, [], False
+        self._say("")
+        self._begin()
+        self.refresh()
+
+    # --- what there is
+
+    @property
+    def to_check(self) -> int:
+        """Cases without a final registration, whoever has them."""
+        return sum(row.state == "to_check" for row in self.rows)
+
+    @property
+    def fetched_mb(self) -> float:
+        """How much of the images has come so far, MB."""
+        return self._bytes[0] / 1e6
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next case lies here already."""
+        return self._ahead is not None
+
+    @property
+    def giving_back(self) -> bool:
+        """Whether `let_go` is not through yet."""
+        return self._background.busy(_RENEWING)
+
+    def refresh(self) -> None:
+        """Fetch the worklist anew."""
+        client = self._client
+        if client is not None:
+            self._background.run(_LIST, lambda cancelled: client.worklist(), self._listed, self._not_listed)
+
+    # --- the way to a case
+
+    def next(self) -> None:
+        """Open the worst case that is left; the one that is open goes back to the others."""
+        client = self._client
+        if client is None or self.loading:
+            return
+        self.leave(skip=True)
+        ahead, self._ahead = self._ahead, None
+        self._start("Fetching the next case ...")
+        if ahead is not None:
+            self._opened(ahead)
+        elif not self._background.busy(_AHEAD):  # else: the one that is on its way is taken when it comes
+            self._background.run(_OPENING, self._fetching_next(client), self._opened, self._not_opened)
+
+    def open(self, name: str) -> None:
+        """Open a chosen case."""
+        client = self._client
+        if client is None or self.loading:
+            return
+        self.leave(skip=True)
+        if self._ahead is not None and self._ahead.case.name == name:
+            return self.next()
+        self._skipped = [skipped for skipped in self._skipped if skipped != name]
+        self._start(f"Fetching {name} ...")
+        self._background.run(
+            _OPENING, lambda cancelled: _load(client, client.take(name), self._bytes), self._opened, self._not_opened
+        )
+        return None
+
+    def leave(self, skip: bool) -> None:
+        """The open case is not worked on any more; skipped, it is passed over until the worklist has nothing else."""
+        if self._open and skip:
+            self._skipped.append(self._open)
+        self._open = ""
+
+    def tick(self) -> None:
+        """Ask for the cases that are here again, once in a while."""
+        client, held = self._client, self._held()
+        if client is not None and held and time.monotonic() - self._renewed > RENEW_S:
+            self._renewed = time.monotonic()
+            self._background.run(
+                _RENEWING, lambda cancelled: [client.take(name) for name in held], lambda _: None, self._not_renewed
+            )
+
+    def let_go(self) -> None:
+        """Give the cases back that nobody works on any more: the program ends."""
+        client, held = self._client, self._held()
+        self.use(None)
+        if client is not None and held:
+            self._background.run(
+                _RENEWING, lambda cancelled: [client.give_back(name) for name in held], lambda _: None, lambda _: None
+            )
+
+    # --- inside
+
+    def _held(self) -> list[str]:
+        ahead = [self._ahead.case.name] if self._ahead is not None else []
+        return [name for name in (self._open, *ahead) if name]
+
+    def _fetching_next(self, client: WorklistClient) -> Callable[[Callable[[], bool]], LoadedCase | Nothing]:
+        held, skipped, counter = self._held(), list(self._skipped), self._bytes
+
+        def fetch(_: Callable[[], bool]) -> LoadedCase | Nothing:
+            offer = client.next(held, skipped)
+            return offer if isinstance(offer, Nothing) else _load(client, offer, counter)
+
+        return fetch
+
+    def _start(self, text: str) -> None:
+        self.loading, self.lost, self._bytes = True, "", [0]
+        self._say(text)
+
+    def _opened(self, found: LoadedCase | Nothing) -> None:
+        self.loading = False
+        if isinstance(found, Nothing):
+            self._say(self._nothing(found))
+            self._skipped = []
+            return
+        self._say("")
+        self._open = found.case.name
+        self._on_loaded(found)
+        self.refresh()
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Fetch the case after the open one, while a person looks at that."""
+        client = self._client
+        if client is not None and self._ahead is None and not self._background.busy(_AHEAD):
+            self._bytes = [0]
+            self._background.run(_AHEAD, self._fetching_next(client), self._came_ahead, self._not_ahead)
+
+    def _came_ahead(self, found: LoadedCase | Nothing) -> None:
+        if self.loading:  # somebody waits for it
+            self._opened(found)
+        elif isinstance(found, LoadedCase):
+            self._ahead = found
+        self._changed()
+
+    def _not_ahead(self, problem: Problem) -> None:
+        if self.loading:
+            self._not_opened(problem)
+
+    def _not_opened(self, problem: Problem) -> None:
+        self.loading = False
+        self._say(f"{problem.what} {problem.what_to_do}", failed=True)
+
+    def _nothing(self, found: Nothing) -> str:
+        skipped = f" {len(self._skipped)} that you left come again with the next click." if self._skipped else ""
+        if found.with_others:
+            return f"Nothing is left for you just now; other annotators have {found.with_others}.{skipped}"
+        return f"No other case is left to check.{skipped}" if skipped else "All cases are checked."
+
+    def _not_renewed(self, problem: Problem) -> None:
+        if getattr(problem, "status", 0) == 409 and self._open:
+            self.lost = self._open
+            self._changed()
+
+    def _listed(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self._changed()
+
+    def _not_listed(self, problem: Problem) -> None:
+        self._say(f"The worklist cannot be fetched: {problem.what} {problem.what_to_do}", failed=True)
+
+    def _say(self, text: str, failed: bool = False) -> None:
+        self.text, self.failed = text, failed
+        self._changed()
+
+
+def _load(client: WorklistClient, case: Case, counter: list[int]) -> LoadedCase:
+    """Both images of a case; ``counter`` holds the bytes that have come so far."""
+
+    def count(before: int) -> Callable[[int, int], None]:
+        def counted(come: int, _: int) -> None:
+            counter[0] = before + come
+
+        return counted
+
+    moving = client.image(case.moving_image, count(0))
+    return LoadedCase(client, case, client.image(case.fixed_image, count(counter[0])), moving)
