@@ -15,6 +15,9 @@ def synthesize(
         list[str] | None,
         typer.Option(help="Code of a refusal that you take responsibility for; recorded in the result. Repeatable."),
     ] = None,
+    brain_method: Annotated[
+        str | None, typer.Option(help="builtin or totalsegmentator; default: PERFUSYNTH_BRAIN_METHOD, else builtin.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write report.html and report.png.")] = True,
 ) -> None:
     """Synthesise Tmax and CBF from a plain head CT.
@@ -34,7 +37,7 @@ def synthesize(
 
         with progress_bar("synthesize") as progress:
             progress("load model", 0.0)
-            pipeline = Pipeline.load(model, device=device)
+            pipeline = Pipeline.load(model, device=device, brain_method=brain_method)
             measurements = pipeline.run(
                 {pipeline.bundle.spec.inputs[0].name: source},
                 folder,

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from perfusynth.environment_settings import settings_of_environment
 from perfusynth.errors import InputError
 
 #: ``tf32`` multiplies with 10 bits behind the point where the device can, ``fp32`` never; ``bf16`` is bfloat16;
@@ -42,17 +43,7 @@ class ExecutionSettings(BaseSettings):
         InputError
             Code ``bad_setting``.
         """
-        try:
-            return cls()
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(
-                f"The setting PERFUSYNTH_{str(first['loc'][0]).upper()} cannot be used.",
-                expected=first["msg"],
-                got=repr(first["input"])[:64],
-                hint="Correct it or unset it.",
-                code="bad_setting",
-            ) from None
+        return settings_of_environment(cls)
 
 
 class Execution:

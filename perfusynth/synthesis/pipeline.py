@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from perfusynth import __version__
+from perfusynth.brain_structures.methods import brain_extractor
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
@@ -55,14 +56,18 @@ class Pipeline:
         self.domain = read_domain(bundle.path)
 
     @classmethod
-    def load(cls, task: str, *, device: str = "auto") -> "Pipeline":
-        """Load the live bundle of a task (or the bundle of that name) onto a device."""
+    def load(cls, task: str, *, device: str = "auto", brain_method: str | None = None) -> "Pipeline":
+        """Load the live bundle of a task (or the bundle of that name) onto a device.
+
+        ``brain_method`` as of `perfusynth.brain_structures.methods.brain_extractor`.
+        """
         # Imported here: torch and diffusers take seconds, and --help, check and models do not need them.
         from perfusynth.generators.loading import load_generator
         from perfusynth.generators.registry import live_bundle
 
+        extractor = brain_extractor(brain_method, device=device)
         bundle = live_bundle(task)
-        return cls(bundle, load_generator(bundle, device=device))
+        return cls(bundle, load_generator(bundle, device=device), extractor)
 
     def warm_up(self) -> None:
         """Run the generator once on an empty head, so that the first real scan is no slower than the tenth."""
@@ -109,8 +114,10 @@ class Pipeline:
             with stages.stage("check"):
                 findings += check_image(scan.volume, scan.acquisition)
                 refuse(findings, options.override)
-        with stages.stage("mask"):
-            brain = self.extractor.extract(scan.volume) if options.mask else _everything(scan.volume)
+        with stages.stage("mask") as progress:
+            brain = _everything(scan.volume)
+            if options.mask:
+                brain = self.extractor.extract(scan.volume, on_progress=progress)
             midplane = find_midplane(scan.volume, brain) if options.mask else _middle(scan.volume)
             if options.checks:
                 findings += check_anatomy(scan.volume, brain, midplane=midplane)

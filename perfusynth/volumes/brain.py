@@ -1,10 +1,12 @@
-"""The seam behind which a brain is found: the built-in method here, TotalSegmentator or another later."""
+"""The seam behind which a brain is found: the built-in method here, other programs in `perfusynth.brain_structures`."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
+from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.volume import Volume
 
 
@@ -18,22 +20,27 @@ class BrainMask:
         bool, same shape as the NCCT.
     method
         Name and version of what made it; part of the result's provenance.
+    details
+        More of the provenance, JSON values by name: another program's version, its weights' hash.
     """
 
     mask: np.ndarray
     method: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class BrainExtractor(Protocol):
     """Finds the brain in an NCCT."""
 
-    def extract(self, ncct: Volume) -> BrainMask:
+    def extract(self, ncct: Volume, *, on_progress: OnProgress = ignore_progress) -> BrainMask:
         """Return the mask on ``ncct``'s grid.
 
         Raises
         ------
         InputError
-            No brain is found (code ``no_brain``).
+            No brain is found (code ``no_brain``), or the method is not at hand.
+        Cancelled
+            From ``on_progress``.
         """
         ...
 

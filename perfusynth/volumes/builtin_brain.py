@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from perfusynth.errors import InputError
+from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.volumes.blocks import Factors, block_factors, block_max, block_mean, interpolate_blocks
 from perfusynth.volumes.brain import BrainMask
 from perfusynth.volumes.cropping import bounding_box
@@ -72,13 +73,15 @@ class BuiltinBrain:
     def __init__(self, limits: BrainLimits | None = None):
         self.limits = limits or BrainLimits()
 
-    def extract(self, ncct: Volume) -> BrainMask:
+    def extract(self, ncct: Volume, *, on_progress: OnProgress = ignore_progress) -> BrainMask:
         """Find the brain in an NCCT.
 
         Parameters
         ----------
         ncct
             HU on an even orthogonal grid of any axis order; 0.4-2 mm by 0.6-7 mm voxels. Padding may be any value.
+        on_progress
+            Told half-way, before the refinement; it takes a second in all.
 
         Returns
         -------
@@ -89,8 +92,11 @@ class BuiltinBrain:
         ------
         InputError
             Code ``no_brain``: no soft tissue of plausible volume lies inside a skull.
+        Cancelled
+            From ``on_progress``.
         """
         coarse = find_intracranial(ncct, self.limits)
+        on_progress("brain", 0.5)
         mask = _refine(ncct, coarse, self.limits)
         volume = float(np.count_nonzero(mask)) * ncct.voxel_ml
         if not self.limits.smallest_ml <= volume <= self.limits.largest_ml:

@@ -1,0 +1,44 @@
+"""The methods by which a brain is found, by name."""
+
+from perfusynth.brain_structures.settings import METHODS, BrainSettings
+from perfusynth.errors import InputError
+from perfusynth.volumes.brain import BrainExtractor
+from perfusynth.volumes.builtin_brain import BuiltinBrain
+
+
+def brain_extractor(
+    method: str | None = None, settings: BrainSettings | None = None, *, device: str = "auto"
+) -> BrainExtractor:
+    """The method of that name; where it is not at hand nothing else takes its place.
+
+    Parameters
+    ----------
+    method
+        One of `METHODS`; None: the settings'.
+    settings
+        Default: the environment's.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: where TotalSegmentator computes, unless the settings say it.
+
+    Raises
+    ------
+    InputError
+        Codes ``unknown_brain_method``, ``bad_setting``, and of `TotalSegmentatorBrain`.
+    """
+    settings = settings or BrainSettings.of_environment()
+    match method or settings.brain_method:
+        case "builtin":
+            return BuiltinBrain()
+        case "totalsegmentator":
+            from perfusynth.brain_structures.totalsegmentator import TotalSegmentatorBrain
+
+            named = settings.totalsegmentator_device or device.replace("cuda", "gpu").replace("auto", "gpu")
+            return TotalSegmentatorBrain(settings.model_copy(update={"totalsegmentator_device": named}))
+        case other:
+            raise InputError(
+                "There is no such method of finding a brain.",
+                expected=" or ".join(METHODS),
+                got=repr(other[:32]),
+                hint="Name one of them.",
+                code="unknown_brain_method",
+            )
