@@ -1,5 +1,6 @@
 """Simulated pairs registered, a row of figures each; three sets of seeds that share no digital patient."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from perfusynth.evaluation.patient_rows import Row, phantom_identity, rows_of_jo
 from perfusynth.evaluation.registration_error.pairs import SEEDS_A_BLOCK, simulated_pair
 from perfusynth.registration.error_probability import WRONG_MM
 from perfusynth.registration.register import register
+from perfusynth.registration.registration_settings import RegistrationSettings
 
 Part = Literal["fit", "check", "report"]
 
@@ -55,6 +57,11 @@ def row_of(job: Job) -> list[Row]:
     ]
 
 
+def settings_hash() -> str:
+    """SHA-256 (hex) of the settings that registration runs with."""
+    return hashlib.sha256(repr(RegistrationSettings()).encode()).hexdigest()
+
+
 def is_wrong(row: Row) -> bool:
     """Whether a registered pair is wrong by more than `WRONG_MM`; two patients always are."""
     return row["error_mm"] is None or row["error_mm"] > WRONG_MM
@@ -71,14 +78,15 @@ def measure_pairs(
     Raises
     ------
     InputError
-        ``other_phantom``: the folder's rows are of another phantom.
+        ``other_phantom``: the folder's rows are of another phantom, or registered with other settings.
     """
 
     def missing(rows: Sequence[Row]) -> list[Job]:
         done = {_key(row) for row in rows}
         return [job for job in jobs if job not in done]
 
-    rows = rows_of_jobs(folder / ROWS, missing, row_of, phantom_identity(), processes, on_progress)
+    about = phantom_identity() | {"registration_settings": settings_hash()}
+    rows = rows_of_jobs(folder / ROWS, missing, row_of, about, processes, on_progress)
     wanted = set(jobs)
     return sorted((row for row in rows if _key(row) in wanted), key=lambda row: (row["seed"], row["hard"]))
 
