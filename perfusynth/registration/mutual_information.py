@@ -155,8 +155,8 @@ class Similarity:
         count = int(np.count_nonzero(seen))
         if count == 0:
             return 0.0
-        joint = np.bincount(self._row[seen] + column[seen], minlength=self.bins**2).reshape(self.bins, self.bins)
-        joint = joint / count
+        pairs = np.bincount(self._row[seen] + column[seen], minlength=self.bins**2)
+        joint = pairs.reshape(self.bins, self.bins) / count
         apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
         some = joint > 0
         return float((joint[some] * np.log(joint[some] / apart[some])).sum()) * count / len(seen)

@@ -1,7 +1,7 @@
 """`register`: the rigid transform that takes a perfusion study to the plain CT of the same visit.
 
 Coarse to fine: turns and shifts tried all over (`starts`), the likeliest refined by SimpleITK on mutual information
-(`mutual_information`), the best of them on the skull (`bone_refinement`). How sure it is comes from what it looks like
+(`mutual_information`), the best of them on the skull (`window_fit`). How sure it is comes from what it looks like
 (`quality_figures`) and from where it ends when it begins elsewhere. The same images give the same bits.
 """
 
@@ -13,14 +13,14 @@ from scipy.spatial.transform import Rotation
 
 from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress, ignore_progress
-from perfusynth.registration.bone_refinement import BoneRefinement
 from perfusynth.registration.error_probability import error_probability
 from perfusynth.registration.fixed_image import fixed_image
 from perfusynth.registration.head_images import head_region, on_grid, smoothed, window, without_padding
 from perfusynth.registration.mutual_information import Descent, MutualInformation, Similarity
 from perfusynth.registration.quality_figures import quality_figures
-from perfusynth.registration.registration_settings import Level, RegistrationSettings
+from perfusynth.registration.registration_settings import InformationLevel, RegistrationSettings
 from perfusynth.registration.starts import likely_starts
+from perfusynth.registration.window_fit import WindowFit
 from perfusynth.stages import Stages
 from perfusynth.volumes.case_registration import check_rigid
 from perfusynth.volumes.geometry import nearest_ras
@@ -111,23 +111,22 @@ def register(
             None if moving_mask is None else Volume(_checked_mask(moving_mask, moving.shape, "moving"), moving.affine)
         )
         pair = _Pair.of(fixed, moving, fixed_region, given, settings)
-        levels = [_LevelImages(pair, level, settings) for level in settings.levels]
-        bone = BoneRefinement(pair.fixed, pair.moving, pair.fixed_region, settings)
+        refinement = _Refinement(pair, settings)
     with stages.stage("search"):
-        starts = [start] if start is not None else _search(pair, settings)
+        starts = (
+            _search(pair, refinement.coarse, settings) if start is None else [refinement.coarse.refine(start).transform]
+        )
     with stages.stage("refine") as progress:
-        found = _refined(starts, levels, bone, settings, progress)
+        found = refinement.best(starts, progress)
     with stages.stage("restart") as progress:
         restarts = []
-        for number, other in enumerate(_perturbed(found, levels[0].information.centre, settings)):
+        for number, other in enumerate(_perturbed(found, pair.centre, settings)):
             progress("restart", number / settings.restarts)
-            restarts.append(_refined([other], levels, bone, settings, ignore_progress))
+            restarts.append(refinement.best([refinement.coarse.refine(other).transform]))
     with stages.stage("figures"):
         figures = quality_figures(pair.fixed, pair.moving, found, restarts=restarts)
         probability = error_probability(figures)
-    return Registered(
-        found, levels[0].information.centre, figures, probability, tuple(restarts), time.perf_counter() - began
-    )
+    return Registered(found, pair.centre, figures, probability, tuple(restarts), time.perf_counter() - began)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,80 +148,91 @@ class _Pair:
         moving_region: Volume | None,
         settings: RegistrationSettings,
     ) -> "_Pair":
-        images = [without_padding(nearest_ras(volume)) for volume in (fixed, moving)]
-        for name, image in zip(("fixed", "moving"), images, strict=True):
-            _check_image(name, image, settings)
+        fixed, moving = without_padding(nearest_ras(fixed)), without_padding(nearest_ras(moving))
+        _check_image("fixed", fixed, settings)
+        _check_image("moving", moving, settings)
         return cls(
-            *images,
-            fixed_region or head_region(images[0], settings),
-            moving_region or head_region(images[1], settings),
+            fixed,
+            moving,
+            fixed_region or head_region(fixed, settings),
+            moving_region or head_region(moving, settings),
             moving_region is not None,
         )
 
+    def windowed(self, block_mm: float, smooth_mm: float, settings: RegistrationSettings) -> tuple[Volume, Volume]:
+        """Both images as mutual information sees them."""
+        fixed, moving = (
+            smoothed(window(volume, settings.low_hu, settings.high_hu, block_mm), smooth_mm)
+            for volume in (self.fixed, self.moving)
+        )
+        return fixed, moving
 
-class _LevelImages:
+    def regions_on(self, fixed: Volume, moving: Volume) -> tuple[np.ndarray, np.ndarray | None]:
+        """What is compared on two grids, bool; of the moving image everything, unless a mask was given."""
+        seen = on_grid(self.moving_region, moving) if self.moving_given else None
+        return on_grid(self.fixed_region, fixed), seen
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Middle of the fixed image's head, RAS mm (3,)."""
+        index = np.argwhere(self.fixed_region.array > 0.5).mean(axis=0)
+        return index @ self.fixed_region.affine[:3, :3].T + self.fixed_region.affine[:3, 3]
+
+
+class _Level:
     """Both images at one level of the pyramid."""
 
-    def __init__(self, pair: _Pair, level: Level, settings: RegistrationSettings):
-        self.level = level
-        fixed, moving = (
-            smoothed(window(volume, settings.low_hu, settings.high_hu, level.block_mm), level.smooth_mm)
-            for volume in (pair.fixed, pair.moving)
-        )
-        region = on_grid(pair.fixed_region, fixed)
-        seen = on_grid(pair.moving_region, moving) if pair.moving_given else None
-        self.information = MutualInformation(fixed, moving, region, seen)
+    def __init__(self, pair: _Pair, level: InformationLevel, settings: RegistrationSettings):
+        self.kept = level.kept
+        fixed, moving = pair.windowed(level.block_mm, level.smooth_mm, settings)
+        region, seen = pair.regions_on(fixed, moving)
+        self._information = MutualInformation(fixed, moving, region, seen)
         self.similarity = Similarity(
             fixed, moving, region, seen, points=level.points, seed=settings.seed, bins=settings.bins
         )
-
-    def refined(self, start: np.ndarray, settings: RegistrationSettings) -> np.ndarray:
-        descent = Descent(
+        self._descent = Descent(
             bins=settings.bins,
-            points=self.level.points,
+            points=level.points,
             seed=settings.seed,
-            first_step_mm=self.level.first_step_mm,
-            least_step_mm=self.level.least_step_mm,
+            first_step_mm=level.first_step_mm,
+            least_step_mm=level.least_step_mm,
             iterations=settings.iterations,
             turn_radius_mm=settings.turn_radius_mm,
             threads=settings.threads,
         )
-        return self.information.refine(start, descent)
+
+    def best(self, starts: list[np.ndarray]) -> list[np.ndarray]:
+        """What the starts become here, the most alike first."""
+        refined = [self._information.refine(start, self._descent) for start in starts]
+        return sorted(refined, key=self.similarity, reverse=True)[: self.kept]
 
 
-def _search(pair: _Pair, settings: RegistrationSettings) -> list[np.ndarray]:
-    mm = settings.search_mm
-    fixed, moving = (
-        smoothed(window(volume, settings.low_hu, settings.high_hu, mm), mm) for volume in (pair.fixed, pair.moving)
-    )
-    seen = on_grid(pair.moving_region, moving) if pair.moving_given else None
-    similarity = Similarity(
-        fixed,
-        moving,
-        on_grid(pair.fixed_region, fixed),
-        seen,
-        points=settings.search_points,
-        seed=settings.seed,
-        bins=settings.search_bins,
-    )
-    return likely_starts(similarity, pair.moving_region, settings)
+class _Refinement:
+    """Everything by which starts are refined, prepared once."""
+
+    def __init__(self, pair: _Pair, settings: RegistrationSettings):
+        self._settings = settings
+        self.coarse = WindowFit(pair.fixed, pair.moving, pair.fixed_region, settings.coarse)
+        self._levels = [_Level(pair, level, settings) for level in settings.levels]
+        self._bone = WindowFit(pair.fixed, pair.moving, pair.fixed_region, settings.bone)
+
+    def best(self, starts: list[np.ndarray], on_progress: OnProgress = ignore_progress) -> np.ndarray:
+        """Level by level the most alike; at last the skull has its say."""
+        for number, level in enumerate(self._levels):
+            on_progress("refine", number / len(self._levels))
+            starts = level.best(starts)
+        similarity, found = self._levels[-1].similarity, starts[0]
+        fit = self._bone.refine(found).transform
+        worse = similarity(fit) < (1 - self._settings.bone_loss) * similarity(found)
+        return check_rigid(found if worse else fit)
 
 
-def _refined(
-    starts: list[np.ndarray],
-    levels: list[_LevelImages],
-    bone: BoneRefinement,
-    settings: RegistrationSettings,
-    on_progress: OnProgress,
-) -> np.ndarray:
-    """Level by level, the most alike kept; at last the skull."""
-    for number, images in enumerate(levels):
-        on_progress("refine", number / len(levels))
-        refined = [images.refined(start, settings) for start in starts]
-        refined.sort(key=images.similarity, reverse=True)
-        starts = refined[: settings.kept[number + 1]] if number + 1 < len(settings.kept) else refined[:1]
-    fit = bone.refine(starts[0])
-    return check_rigid(starts[0] if fit is None else fit.transform)
+def _search(pair: _Pair, coarse: WindowFit, settings: RegistrationSettings) -> list[np.ndarray]:
+    search = settings.search
+    fixed, moving = pair.windowed(search.block_mm, search.block_mm, settings)
+    region, seen = pair.regions_on(fixed, moving)
+    similarity = Similarity(fixed, moving, region, seen, points=search.points, seed=settings.seed, bins=search.bins)
+    return likely_starts(similarity, pair.moving_region, coarse, search, settings.starts)
 
 
 def _perturbed(found: np.ndarray, centre: np.ndarray, settings: RegistrationSettings) -> list[np.ndarray]:
