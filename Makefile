@@ -62,12 +62,13 @@ screen-libraries: env
 test: env screen-libraries
 	$(PYTEST) -m "not long"
 
-# The second slicer-core is laid over the first: both need the same vtk.
+# The second slicer-core is laid over the first: both need the same vtk, whose libraries it looks for beside itself.
 SLICER_NEWER := slicer-core==5.12.4.0
 test-all: env screen-libraries
 	$(PYTEST)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/slicer-newer $(SLICER_NEWER)
-	PYTHONPATH="$(CURDIR)/$(VENV)/slicer-newer" $(PYTEST) tests/slicer_extension
+	LD_LIBRARY_PATH="$$($(BIN)/python -c 'import vtkmodules; print(vtkmodules.__path__[0])')" \
+	  PYTHONPATH="$(CURDIR)/$(VENV)/slicer-newer" $(PYTEST) tests/slicer_extension
 
 bench: env screen-libraries
 	$(BIN)/python -m tests.benchmarks
