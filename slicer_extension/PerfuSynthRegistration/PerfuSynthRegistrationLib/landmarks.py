@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import slicer
 import vtk
 from PerfuSynthLib.node_geometry import array_of
 from PerfuSynthLib.problems import Problem
 
-from .rigid import inverse, rigid_of
+from .rigid import rigid_of
 
 #: Pairs that a rigid fit needs at least.
 MINIMUM_PAIRS = 3
@@ -61,10 +63,18 @@ class Landmarks:
         The MRML scene.
     transform
         The moving image's transform node.
+
+    Attributes
+    ----------
+    nodes
+        Markups node by role, `FIXED` and `MOVING`.
+    on_change
+        Called without arguments when points came, went or moved.
     """
 
     def __init__(self, scene: Any, transform: Any):
         self._scene = scene
+        self.on_change: Callable[[], None] = lambda: None
         self.nodes: dict[str, Any] = {}
         for role in (FIXED, MOVING):
             node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", f"{_NAMES[role]} landmarks")
@@ -76,6 +86,36 @@ class Landmarks:
             shown.SetSelectedColor(*_COLOURS[role])
             self.nodes[role] = node
         self.nodes[MOVING].SetAndObserveTransformNodeID(transform.GetID())
+        kinds = slicer.vtkMRMLMarkupsNode
+        events = (kinds.PointPositionDefinedEvent, kinds.PointModifiedEvent, kinds.PointRemovedEvent)
+        self._watches = [
+            (node, node.AddObserver(event, self._changed)) for node in self.nodes.values() for event in events
+        ]
+
+    def place(self, on: bool = True) -> None:
+        """The next clicks in the views mark places: in the fixed image, in the moving one, in turn; or no more.
+
+        The user ends it with the right button or Escape, too (`placing`).
+        """
+        selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+        interaction = self._scene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+        if not on:
+            if self.placing:
+                interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+            return
+        selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
+        selection.SetActivePlaceNodeID(self.nodes[self.next_role].GetID())
+        interaction.SetPlaceModePersistence(1)
+        interaction.SetCurrentInteractionMode(interaction.Place)
+
+    @property
+    def placing(self) -> bool:
+        """Whether the next click in a view marks a place of this case."""
+        selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+        interaction = self._scene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+        if selection is None or interaction is None or interaction.GetCurrentInteractionMode() != interaction.Place:
+            return False
+        return selection.GetActivePlaceNodeID() in [node.GetID() for node in self.nodes.values()]
 
     def add(self, role: str, ras: np.ndarray) -> None:
         """Mark a place (RAS, mm, as seen in the views) in the `FIXED` or the `MOVING` image."""
@@ -85,10 +125,11 @@ class Landmarks:
         """Places (n, 3; RAS, mm) in the image's own frame, in the order of marking."""
         node = self.nodes[role]
         count = node.GetNumberOfControlPoints()
+        defined = node.PositionDefined  # the point under the cursor, while placing, is none yet
         found = [
-            node.GetNthControlPointPosition(i)
-            for i in range(count)
-            if node.GetNthControlPointPositionStatus(i) == node.PositionDefined
+            node.GetNthControlPointPosition(index)
+            for index in range(count)
+            if node.GetNthControlPointPositionStatus(index) == defined
         ]
         return np.array(found, float).reshape(-1, 3)
 
@@ -130,16 +171,23 @@ class Landmarks:
         for node in self.nodes.values():
             node.RemoveAllControlPoints()
 
+    def let_go(self) -> None:
+        """Stop looking after the points, and placing them."""
+        self.place(False)
+        for node, watch in self._watches:
+            node.RemoveObserver(watch)
+        self._watches = []
+
+    def _changed(self, *_: Any) -> None:
+        if self.placing:  # marking in turn: the next click belongs in the other image
+            selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+            selection.SetActivePlaceNodeID(self.nodes[self.next_role].GetID())
+        self.on_change()
+
     def remove(self) -> None:
         """Take the markups out of the scene."""
         for node in self.nodes.values():
             self._scene.RemoveNode(node)
-
-
-def to_fixed(points: np.ndarray, fixed_to_moving: np.ndarray) -> np.ndarray:
-    """Where points (n, 3) of the moving frame are seen in the fixed one."""
-    back = inverse(fixed_to_moving)
-    return points @ back[:3, :3].T + back[:3, 3]
 
 
 def _points(places: np.ndarray) -> Any:

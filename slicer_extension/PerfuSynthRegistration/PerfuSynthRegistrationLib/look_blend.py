@@ -35,8 +35,8 @@ def shown_as_bytes(array: np.ndarray, window_level: tuple[float, float]) -> np.n
 def checkerboard(fixed: np.ndarray, moved: np.ndarray, spacing: tuple[float, ...], side_mm: float) -> np.ndarray:
     """Cubes of both pictures in turn; the cube at the grid's middle has its centre there."""
     turns = np.zeros((1, 1, 1), bool)
-    for axis, (size, step) in enumerate(zip(fixed.shape, spacing)):
-        places = (np.arange(size) - (size - 1) / 2) * step
+    for axis, size in enumerate(fixed.shape):
+        places = (np.arange(size) - (size - 1) / 2) * spacing[axis]
         number = np.floor(places / side_mm + 0.5).astype(int) % 2 == 1
         turns = turns ^ number.reshape([-1 if other == axis else 1 for other in range(3)])
     return np.where(turns, moved, fixed)

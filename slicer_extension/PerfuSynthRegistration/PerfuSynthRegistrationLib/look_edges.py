@@ -6,26 +6,21 @@ import numpy as np
 import SimpleITK as sitk
 from PerfuSynthLib.grid_volume import GridVolume
 
+from .skull import by_slices
+
 #: Width (sigma) of the smoothing before the gradient, mm in the slice: noise of 5 mm slices stays below it. [d]
-SIGMA_MM = 1.5
+SIGMA_MM = 1.2
 #: Changes from this on begin an edge, and from this on continue one: share of the window a mm. [d]
-STRONG, WEAK = 0.10, 0.05
+STRONG, WEAK = 0.12, 0.05
 
 
-def edges_of(picture: GridVolume) -> GridVolume:
-    """Edges of a picture of bytes (`look_blend.shown_as_bytes`) on its grid: uint8, 1 on an edge (Canny 1986).
+def edges_of(picture: GridVolume) -> np.ndarray:
+    """Edges of a picture of bytes (`look_blend.shown_as_bytes`): uint8 on its grid, 1 on an edge (Canny 1986)."""
 
-    Each slice for itself: slices of 5 mm are no neighbours for a gradient.
-    """
-    array, spacing = picture.array, picture.spacing
-    thickest = int(np.argmax(spacing))
-    plane = [axis for axis in range(3) if axis != thickest]
-    found = np.zeros(array.shape, np.uint8, order="F")
-    for index in range(array.shape[thickest]):
-        image = sitk.GetImageFromArray(np.take(array, index, thickest).astype(np.float32).T)
-        image.SetSpacing([spacing[axis] for axis in plane])
-        edges = sitk.CannyEdgeDetection(image, 255.0 * WEAK, 255.0 * STRONG, [SIGMA_MM**2] * 2, [0.02] * 2)
-        target = [slice(None)] * 3
-        target[thickest] = index
-        found[tuple(target)] = sitk.GetArrayFromImage(edges).T > 0
-    return GridVolume(found, picture.affine)
+    def canny(image: sitk.Image) -> sitk.Image:
+        pixel = float(np.mean(image.GetSpacing()))  # the filter's gradient is that from pixel to pixel
+        return sitk.CannyEdgeDetection(
+            sitk.Cast(image, sitk.sitkFloat32), 255 * WEAK * pixel, 255 * STRONG * pixel, [SIGMA_MM**2] * 2, [0.02] * 2
+        )
+
+    return by_slices(picture.array, picture.spacing, canny).view(np.uint8)

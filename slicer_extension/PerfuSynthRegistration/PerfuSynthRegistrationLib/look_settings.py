@@ -31,9 +31,9 @@ class ImageKind(NamedTuple):
 
 
 #: NCCT, HU: width 80 around 40 is the usual brain window; skin and fat lie above -300 HU. [d]
-NCCT = ImageKind("NCCT", (80.0, 40.0), -300.0, (-200.0, 400.0))
+NCCT = ImageKind("NCCT", (80.0, 40.0), -300.0, (-200.0, 1500.0))
 #: Mean or baseline of a CTP, HU: the same with room for enhanced vessels. [d]
-CTP = ImageKind("CTP", (100.0, 50.0), -300.0, (-200.0, 400.0))
+CTP = ImageKind("CTP", (100.0, 50.0), -300.0, (-200.0, 1500.0))
 #: Tmax, where a case has no CTP, s: shown from 0 to 12; 0 outside the brain.
 TMAX = ImageKind("Tmax", (12.0, 6.0), 0.0, (0.0, 12.0))
 

@@ -11,8 +11,7 @@ from PerfuSynthLib.node_geometry import set_volume, volume_of
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .look_blend import DIFFERENCE_STEPS, blend_grid, checkerboard, difference, difference_colours, shown_as_bytes
-from .look_edges import edges_of
-from .look_outline import BRAIN, SKULL, outline_labels
+from .look_outline import BRAIN, SKULL
 from .look_settings import (
     BRAIN_COLOUR,
     CHECKER_MM,
@@ -26,6 +25,7 @@ from .look_settings import (
     SKULL_COLOUR,
 )
 from .moved_volume import MovedVolume
+from .prepare import Prepared, prepare
 from .registration_layout import BOTH_VIEWS, FIXED_VIEWS, MOVING_VIEWS, Content, fill_view
 
 
@@ -45,11 +45,21 @@ class Looks:
         Its transform node.
     brain
         Brain mask on the moving image's grid; None: found inside the skull.
+    prepared
+        Edges and outlines; None: they are found when they are first looked at.
     """
 
-    def __init__(self, scene: Any, fixed: Any, moving: Any, transform: Any, brain: np.ndarray | None):
+    def __init__(
+        self,
+        scene: Any,
+        fixed: Any,
+        moving: Any,
+        transform: Any,
+        brain: np.ndarray | None,
+        prepared: Prepared | None,
+    ):
         self._scene, self._fixed, self._moving, self._transform = scene, fixed, moving, transform
-        self._brain = brain
+        self._brain, self._prepared = brain, prepared
         self._nodes: dict[str, Any] = {}
         self._colours: list[Any] = []
         self._grid = blend_grid(volume_of(fixed))
@@ -129,8 +139,7 @@ class Looks:
 
     def _edges(self) -> Any:
         if EDGES not in self._nodes:
-            moving = volume_of(self._moving)
-            edges = edges_of(GridVolume(shown_as_bytes(moving.array, self._window(self._moving)), moving.affine))
+            edges = GridVolume(self._ready().edges, volume_of(self._moving).affine)
             node = self._add("vtkMRMLScalarVolumeNode", EDGES, edges)
             node.SetAndObserveTransformNodeID(self._transform.GetID())
             shown = node.GetDisplayNode()
@@ -143,14 +152,18 @@ class Looks:
 
     def _outline(self) -> Any:
         if "outline" not in self._nodes:
-            moving = volume_of(self._moving)
-            labels = outline_labels(moving, self._brain)
-            node = self._add("vtkMRMLLabelMapVolumeNode", "outline", GridVolume(labels, moving.affine))
+            labels = GridVolume(self._ready().outline, volume_of(self._moving).affine)
+            node = self._add("vtkMRMLLabelMapVolumeNode", "outline", labels)
             node.SetAndObserveTransformNodeID(self._transform.GetID())
             colours = np.zeros((max(SKULL, BRAIN) + 1, 4))
             colours[SKULL], colours[BRAIN] = (*SKULL_COLOUR, 1), (*BRAIN_COLOUR, 1)
             node.GetDisplayNode().SetAndObserveColorNodeID(self._table(colours).GetID())
         return self._nodes["outline"]
+
+    def _ready(self) -> Prepared:
+        if self._prepared is None:
+            self._prepared = prepare(volume_of(self._moving), self._brain)
+        return self._prepared
 
     def _add(self, kind: str, name: str, volume: GridVolume) -> Any:
         node = self._scene.AddNewNodeByClass(kind, f"Registration {name}")

@@ -1,16 +1,18 @@
-"""How well two images agree, live: normalised mutual information on a sample of points (Studholme et al., 1999)."""
+"""How well two images agree, live: normalised mutual information on a sample of points (Studholme et al. 1999)."""
 
 from __future__ import annotations
 
 import numpy as np
 from PerfuSynthLib.grid_volume import GridVolume
 
-#: Points that are compared: few enough for a drag, many enough that the figure's noise is below 0.002. [d]
+from .blocks import block_means
+from .look_settings import ImageKind
+
+#: Points that are compared at most: few enough for a drag. [d]
 POINTS = 40_000
-#: Bins of the joint histogram along each image. [d]
-BINS = 48
-#: What CT values count, HU: air and bone beyond are one bin each. [d]
-CT_RANGE: tuple[float, float] = (-200.0, 400.0)
+#: Bins of the joint histogram along each image, and size of the blocks that voxels are averaged to, mm, as in the
+#: server's figure of the same name. [d]
+BINS, BLOCK_MM = 48, 2.0
 
 
 class LiveNmi:
@@ -19,36 +21,36 @@ class LiveNmi:
     Parameters
     ----------
     fixed, moving
-        The images, HU or any unit.
-    inside
-        Bool on the fixed grid: where points are taken.
-    fixed_range, moving_range
-        Values are clipped to these.
+        The images.
+    kinds
+        What they are: which values are told apart, and above which the fixed image's head lies.
     """
 
     def __init__(
         self,
         fixed: GridVolume,
         moving: GridVolume,
-        inside: np.ndarray,
-        fixed_range: tuple[float, float] = CT_RANGE,
-        moving_range: tuple[float, float] = CT_RANGE,
+        kinds: tuple[ImageKind, ImageKind],
     ):
+        of_fixed, of_moving = kinds
+        fixed = block_means(fixed, BLOCK_MM, of_fixed.compared)
+        moving = block_means(moving, BLOCK_MM, of_moving.compared)
+        inside = fixed.array > max(of_fixed.head_above, of_fixed.compared[0])
         places = np.flatnonzero(inside.ravel(order="F"))
         rng = np.random.default_rng(0)  # the same points every time: the figure moves with the transform alone
         if len(places) > POINTS:
             places = np.sort(rng.choice(places, POINTS, replace=False))
         index = np.stack(np.unravel_index(places, inside.shape, order="F"), axis=1).astype(float)
         self._points = index @ fixed.affine[:3, :3].T + fixed.affine[:3, 3]
-        self._fixed = _bins(fixed.array.ravel(order="F")[places], fixed_range)
-        self._moving = np.asfortranarray(moving.array)
+        self._fixed = _bins(fixed.array.ravel(order="F")[places], of_fixed.compared)
+        self._moving = moving.array
         self._to_index = np.linalg.inv(np.asarray(moving.affine, float))
-        self._range = moving_range
+        self._range = of_moving.compared
 
     def under(self, fixed_to_moving: np.ndarray) -> float:
-        """(H(fixed) + H(moving)) / H(both) under a transform (4x4, RAS, mm): 1 unrelated, 2 the same; 1 without overlap.
+        """(H(fixed) + H(moving)) / H(both) under a transform (4x4, RAS, mm): 1 unrelated, 2 the same.
 
-        Points that fall outside the moving image do not count.
+        Points that fall outside the moving image do not count; without any it is 1.
         """
         matrix = self._to_index @ fixed_to_moving
         index = self._points @ matrix[:3, :3].T + matrix[:3, 3]

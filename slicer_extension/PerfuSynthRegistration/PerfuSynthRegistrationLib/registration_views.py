@@ -13,6 +13,7 @@ from PerfuSynthLib.scan_planes import planes_of
 from PerfuSynthLib.slice_annotations import ViewAnnotation
 
 from . import registration_layout as layout
+from .drag_handles import DragHandles
 
 
 class RegistrationViews:
@@ -49,6 +50,8 @@ class RegistrationViews:
         self._watches: list[tuple[Any, int]] = []
         self._over: dict[str, ViewAnnotation] = {}
         self._renderers: dict[str, Any] = {}
+        self._make_handles: Callable[[Any, Any], DragHandles] | None = None
+        self._handles: dict[str, DragHandles] = {}
 
     def arrange(self, number: int) -> None:
         """Show a layout (`registration_layout.PLANES`, `SIDE_BY_SIDE`); views new to this case begin at its middle."""
@@ -73,17 +76,40 @@ class RegistrationViews:
             renderer, node = self._renderer_of(view), slice_node(self._scene, view)
             if view in self._over and self._renderers[view] is not renderer:
                 self._over.pop(view).remove()
+                self._drop_handles(view)
             if renderer is not None and node is not None and view not in self._over:
                 self._renderers[view] = renderer
                 self._over[view] = ViewAnnotation(renderer, node, [self._case], [self._feet[view]])
+            if view in self._over and view not in self._handles and self._make_handles is not None:
+                if view not in layout.FIXED_VIEWS and renderer.GetRenderWindow().GetInteractor() is not None:
+                    self._handles[view] = self._make_handles(renderer, node)
+
+    def show_handles(self, make: Callable[[Any, Any], DragHandles] | None) -> None:
+        """Put handles, made of a view's renderer and slice node, over all views that show the moving image; or none."""
+        for view in list(self._handles):
+            self._drop_handles(view)
+        self._make_handles = make
+        self.annotate()
+
+    def draw_handles(self) -> None:
+        """The moving image was moved: its handles follow."""
+        for handles in self._handles.values():
+            handles.draw()
 
     def let_go(self) -> None:
-        """Take the text off the views; what is in the scene stays."""
+        """Take text and handles off the views; what is in the scene stays."""
+        self._make_handles = None
+        for view in list(self._handles):
+            self._drop_handles(view)
         for drawn in self._over.values():
             drawn.remove()
         for node, watch in self._watches:
             node.RemoveObserver(watch)
         self._over, self._watches, self._sizes = {}, [], {}
+
+    def _drop_handles(self, view: str) -> None:
+        if view in self._handles:
+            self._handles.pop(view).remove()
 
     def _place(self, view: str) -> None:
         node = slice_node(self._scene, view)

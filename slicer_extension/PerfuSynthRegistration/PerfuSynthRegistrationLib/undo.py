@@ -41,11 +41,16 @@ class UndoHistory:
         """The transform before anything was done."""
         return self._beginning.matrix
 
-    def do(self, matrix: np.ndarray, words: str) -> bool:
-        """Note a new state; what was undone before cannot be redone any more. Returns whether it is new at all."""
+    def do(self, matrix: np.ndarray, words: str, goes_on: bool = False) -> bool:
+        """Note a new state; what was undone before cannot be redone any more. Returns whether it is new at all.
+
+        With ``goes_on`` it takes the place of the last state, if that bears the same words: one movement, many events.
+        """
         if np.array_equal(matrix, self.matrix):
             return False
         del self._steps[self._now + 1 :]
+        if goes_on and self.undo_words == words:
+            self._steps.pop()
         self._steps.append(Step(np.array(matrix, float), words))
         del self._steps[: max(0, len(self._steps) - MOST_STEPS)]
         self._now = len(self._steps) - 1
