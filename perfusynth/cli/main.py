@@ -6,6 +6,7 @@ import typer
 
 from perfusynth import __version__
 from perfusynth.cli import (
+    brain,
     calibrate,
     check,
     colours,
@@ -15,6 +16,7 @@ from perfusynth.cli import (
     measure,
     models,
     phantom,
+    register,
     serve,
     synthesize,
     token,
@@ -38,8 +40,10 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(maps.maps)
+app.command()(register.register)
 app.command()(colours.colours)
 app.command()(measure.measure)
+app.command()(brain.brain)
 app.add_typer(token.app, name="token")
 
 
