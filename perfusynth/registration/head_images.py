@@ -67,12 +67,18 @@ def head_region(volume: Volume, settings: RegistrationSettings) -> Volume:
 
 
 def on_grid(region: Volume, grid: Volume) -> np.ndarray:
-    """A region of another grid on this one, bool, nearest neighbour; what lies outside is not in it."""
+    """A region of another grid on this one, bool; what lies outside that grid is not in it."""
     index = np.linalg.inv(region.affine) @ grid.affine
     found = ndimage.affine_transform(
-        region.array, index[:3, :3], index[:3, 3], output_shape=grid.shape, order=1, mode="nearest", output=np.float32
+        region.array,
+        index[:3, :3],
+        index[:3, 3],
+        output_shape=grid.shape,
+        order=1,
+        mode="grid-constant",  # half a voxel beyond the outermost centres still belongs to the region
+        output=np.float32,
     )
-    return found >= 0.5
+    return found >= 0.5 - 1e-6
 
 
 def _large_pieces(mask: np.ndarray, share: float) -> np.ndarray:
