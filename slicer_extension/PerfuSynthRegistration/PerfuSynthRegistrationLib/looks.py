@@ -139,8 +139,7 @@ class Looks:
 
     def _edges(self) -> Any:
         if EDGES not in self._nodes:
-            edges = GridVolume(self._ready().edges, volume_of(self._moving).affine)
-            node = self._add("vtkMRMLScalarVolumeNode", EDGES, edges)
+            node = self._add("vtkMRMLScalarVolumeNode", EDGES, self._ready().edges)
             node.SetAndObserveTransformNodeID(self._transform.GetID())
             shown = node.GetDisplayNode()
             shown.SetAutoWindowLevel(0)
@@ -152,8 +151,7 @@ class Looks:
 
     def _outline(self) -> Any:
         if "outline" not in self._nodes:
-            labels = GridVolume(self._ready().outline, volume_of(self._moving).affine)
-            node = self._add("vtkMRMLLabelMapVolumeNode", "outline", labels)
+            node = self._add("vtkMRMLLabelMapVolumeNode", "outline", self._ready().outline)
             node.SetAndObserveTransformNodeID(self._transform.GetID())
             colours = np.zeros((max(SKULL, BRAIN) + 1, 4))
             colours[SKULL], colours[BRAIN] = (*SKULL_COLOUR, 1), (*BRAIN_COLOUR, 1)

@@ -9,17 +9,25 @@ import numpy as np
 from PerfuSynthLib.grid_volume import GridVolume
 from PerfuSynthLib.problems import Problem
 
+from .blocks import block_means
 from .look_blend import shown_as_bytes
 from .look_edges import edges_of
 from .look_outline import outline_labels
 from .look_settings import NCCT
 
 
-class Prepared(NamedTuple):
-    """Of a moving image, on its grid: its edges (0, 1) and the labels of its outlines, uint8."""
+#: Edges and outlines are found in pixels of about this size, mm: lines of the screen's width, in a quarter of the
+#: time. [d]
+PIXEL_MM = 0.8
+#: HU beyond which nothing is told apart.
+_LIMITS = (-1000.0, 2000.0)
 
-    edges: np.ndarray
-    outline: np.ndarray
+
+class Prepared(NamedTuple):
+    """Edges of a moving image (0, 1) and labels of its outlines (`look_outline`), uint8, on one grid of its own."""
+
+    edges: GridVolume
+    outline: GridVolume
 
 
 def prepare(
@@ -41,7 +49,9 @@ def prepare(
     Problem
         Code ``cancelled``.
     """
-    edges = edges_of(GridVolume(shown_as_bytes(moving.array, NCCT.window), moving.affine))
+    blocks = block_means(moving, PIXEL_MM, _LIMITS)
+    edges = edges_of(GridVolume(shown_as_bytes(blocks.array, NCCT.window), blocks.affine))
     if cancelled():
         raise Problem("cancelled", "The preparation of the case was given up.", "")
-    return Prepared(edges, outline_labels(moving, brain))
+    mask = None if brain is None else block_means(GridVolume(brain, moving.affine), PIXEL_MM, (0, 1)).array >= 0.5
+    return Prepared(GridVolume(edges, blocks.affine), GridVolume(outline_labels(blocks, mask), blocks.affine))

@@ -80,9 +80,9 @@ class RegistrationViews:
             if renderer is not None and node is not None and view not in self._over:
                 self._renderers[view] = renderer
                 self._over[view] = ViewAnnotation(renderer, node, [self._case], [self._feet[view]])
-            if view in self._over and view not in self._handles and self._make_handles is not None:
-                if view not in layout.FIXED_VIEWS and renderer.GetRenderWindow().GetInteractor() is not None:
-                    self._handles[view] = self._make_handles(renderer, node)
+            wanted = self._make_handles is not None and view in self._over and view not in layout.FIXED_VIEWS
+            if wanted and view not in self._handles and renderer.GetRenderWindow().GetInteractor() is not None:
+                self._handles[view] = self._make_handles(renderer, node)
 
     def show_handles(self, make: Callable[[Any, Any], DragHandles] | None) -> None:
         """Put handles, made of a view's renderer and slice node, over all views that show the moving image; or none."""
