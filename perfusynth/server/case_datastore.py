@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from monailabel.datastore.local import DataModel, LocalDatastore
+from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore
 
 from perfusynth import atomic
 from perfusynth.server.access.queries import IMAGE_ID, TAG
@@ -100,10 +100,16 @@ class CaseDatastore(LocalDatastore):
             names = [image_id.removesuffix(_NCCT) for image_id in self._datastore.objects if image_id.endswith(_NCCT)]
         return [folder for folder in map(self.case_folder, names) if folder]
 
-    def show_image(self, image_id: str) -> None:
-        """See a file that has just been made, if it is not listed yet (blocking)."""
-        if not self.get_image_uri(image_id):
-            self.refresh()
+    def show_image(self, image_id: str, made: Path) -> None:
+        """List a file that has just been made, without looking through the whole folder (blocking)."""
+        with self._scan_lock:
+            if self.get_image_uri(image_id):
+                return
+            name = f"{image_id}.nii.gz"
+            self._link(name, made)
+            about = DataModel(info={"ts": int(time.time()), "name": name}, ext=".nii.gz")
+            self._datastore.objects[image_id] = ImageLabelModel(image=about)
+            self._update_datastore_file()
 
     def get_image_uri(self, image_id: str) -> str:
         """Path of an image, or an empty text."""
@@ -219,13 +225,17 @@ class CaseDatastore(LocalDatastore):
         for name in have.keys() - wanted.keys():
             os.unlink(have[name].path)
         for name, source in wanted.items():
-            target = os.path.relpath(source, self._links)
-            if name in have:
-                if have[name].is_symlink() and os.readlink(have[name].path) == target:
-                    continue
-                os.unlink(have[name].path)
-            with contextlib.suppress(FileExistsError):
-                os.symlink(target, self._links / name)
+            self._link(name, source)
+
+    def _link(self, name: str, source: Path) -> None:
+        """Let ``images/<name>`` lead to a file."""
+        link, target = self._links / name, os.path.relpath(source, self._links)
+        if os.path.lexists(link):
+            if link.is_symlink() and os.readlink(link) == target:
+                return
+            os.unlink(link)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target, link)
 
     def _sources(self) -> Iterator[tuple[str, Path]]:
         """Link name and file of every image; what leads out of the studies folder is left out."""

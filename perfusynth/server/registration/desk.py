@@ -15,10 +15,12 @@ from perfusynth.errors import InputError
 from perfusynth.registration.transform_file import read_transform, transform_bytes
 from perfusynth.server.case_datastore import CaseDatastore
 from perfusynth.server.problems import Problem, shown
-from perfusynth.server.registration.leases import Lease, Leases
+from perfusynth.server.registration.answers import described_case, described_row, described_version
+from perfusynth.server.registration.leases import Leases
 from perfusynth.server.registration.submission import (
     REGISTRATION_TAG,
     centre_of,
+    changed_since,
     check_plausible,
     is_repeated,
     made_of,
@@ -79,7 +81,7 @@ class RegistrationDesk:
         with self._lock:
             for case in skipped:
                 self._leases.release(case, user)
-            entries = {entry.case: entry for entry in self._to_check()}
+            entries = {entry.case: entry for entry in self._entries() if entry.state == "to_check"}
             for case in holding:
                 if case in entries:
                     self._leases.take(case, user)
@@ -90,8 +92,8 @@ class RegistrationDesk:
                 # Another may have finished with it since the list was read.
                 free = self._worklist.entry(entry.folder).state == "to_check" and self._leases.take(case, user)
             if free and self._is_usable(entry, user):
-                return entry, self._left(user)
-        return None, self._left(user)
+                return entry, self._left(entries, user)
+        return None, self._left(entries, user)
 
     def take(self, case: str, user: str) -> Entry:
         """A case of one's choice, with a lease; renews one's own (blocking).
@@ -152,24 +154,13 @@ class RegistrationDesk:
         InputError
             It has no registration, or no image to register to.
         """
-        present = read_registration(entry.folder)
-        kind = self._show_fixed(entry)
-        return {
-            "case": entry.case,
-            "state": entry.state,
-            "images": {"fixed": f"{entry.case}__fixed", "moving": f"{entry.case}__ncct"},
-            "fixed_kind": kind,
-            "revision": revision_of(present),
-            "registration": _version(present, None),
-            "history": [_version(one, n) for n, one in enumerate(earlier_registrations(entry.folder), 1)],
-            "lease": self._described(self._leases.present().get(entry.case), user),
-        }
+        return described_case(entry, self._show_fixed(entry)) | {"lease": self._lease_of(entry.case, user)}
 
     def worklist(self, user: str) -> dict[str, Any]:
         """Every case with a registration, the worst first (blocking)."""
-        entries, leases = self._entries(), self._leases.present()
+        entries, leases = self._entries(), self._leases.described(user)
         return {
-            "cases": [self._line(entry, leases.get(entry.case), user) for entry in entries],
+            "cases": [described_row(entry) | {"lease": leases.get(entry.case)} for entry in entries],
             "to_check": sum(entry.state == "to_check" for entry in entries),
             "done": sum(entry.state == "done" for entry in entries),
         }
@@ -199,7 +190,7 @@ class RegistrationDesk:
 
     def described_version(self, case: str, number: int) -> dict[str, Any]:
         """An earlier registration as `describe` lists it (blocking)."""
-        return _version(self.version(case, number), number)
+        return described_version(self.version(case, number), number)
 
     def transform(self, case: str, number: int | None) -> bytes:
         """A registration as ``.tfm`` (blocking)."""
@@ -247,7 +238,7 @@ class RegistrationDesk:
             present = read_registration(entry.folder)
             repeated = is_repeated(said, matrix, user, present, centre)
             if not repeated and not starts_from(said, present):
-                raise _changed(present)
+                raise changed_since(present)
             if not repeated:
                 present = made_of(said, matrix, user, present, centre)
                 keep_registration(entry.folder, present, transform_bytes(present.fixed_to_moving, centre))
@@ -258,7 +249,7 @@ class RegistrationDesk:
                 self._datastore.save_label(image_id, str(kept), REGISTRATION_TAG, info)
             self._leases.release(entry.case, user)
         self.score()
-        return {"revision": revision_of(present), "registration": _version(present, None)}
+        return {"revision": revision_of(present), "registration": described_version(present)}
 
     # --- scoring
 
@@ -278,13 +269,9 @@ class RegistrationDesk:
     def _entries(self) -> list[Entry]:
         return self._worklist.entries(self._datastore.case_folders())
 
-    def _to_check(self) -> list[Entry]:
-        return [entry for entry in self._entries() if entry.state == "to_check"]
-
-    def _left(self, user: str) -> dict[str, int]:
-        leases, entries = self._leases.present(), self._to_check()
-        others = sum(entry.case in leases and leases[entry.case].user != user for entry in entries)
-        return {"remaining": len(entries), "with_others": others}
+    def _left(self, cases: Collection[str], user: str) -> dict[str, int]:
+        others = sum(case in cases and lease.user != user for case, lease in self._leases.present().items())
+        return {"remaining": len(cases), "with_others": others}
 
     def _is_usable(self, entry: Entry, user: str) -> bool:
         try:
@@ -299,43 +286,8 @@ class RegistrationDesk:
     def _show_fixed(self, entry: Entry) -> str:
         """Make the fixed image where it is not there, and let the datastore serve it; its kind."""
         kind = self._fixed.make(entry.folder)
-        self._datastore.show_image(f"{entry.case}__fixed")
+        self._datastore.show_image(f"{entry.case}__fixed", self._fixed.path_of(entry.case))
         return kind
 
-    def _described(self, lease: Lease | None, user: str) -> dict[str, Any] | None:
-        if lease is None:
-            return None
-        return {"user": lease.user, "mine": lease.user == user, "seconds_left": self._leases.seconds_left(lease)}
-
-    def _line(self, entry: Entry, lease: Lease | None, user: str) -> dict[str, Any]:
-        said = entry.registration
-        names = ("method", "verdict", "reason", "author", "time")
-        return {
-            "case": entry.case,
-            "state": entry.state,
-            "probability_over_2mm": entry.probability,
-            **{name: getattr(said, name) if said else None for name in names},
-            "problem": entry.problem,
-            "lease": self._described(lease, user),
-        }
-
-
-def _version(registration: CaseRegistration, number: int | None) -> dict[str, Any]:
-    return {
-        "number": number,
-        "fixed_to_moving": registration.fixed_to_moving.tolist(),
-        **registration.as_dict(),
-    }
-
-
-def _changed(present: CaseRegistration) -> Problem:
-    said = f"{present.verdict} by {present.author}" if present.verdict else "registered anew"
-    return Problem(
-        409,
-        "The case has changed since you loaded it.",
-        expected="from: the revision of the present registration",
-        got=f"another; the case is {said} since {present.time or 'a time that nobody wrote down'}",
-        hint="Nothing was stored. Load the case again, compare it with yours, and submit yours with the new revision "
-        "if it is the better one.",
-        code="registration_changed",
-    )
+    def _lease_of(self, case: str, user: str) -> dict[str, Any] | None:
+        return self._leases.described(user).get(case)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from perfusynth.server.private_file import write_private
 
@@ -64,9 +65,13 @@ class Leases:
             del present[case]
             self._keep(present)
 
-    def seconds_left(self, lease: Lease) -> int:
-        """Whole seconds until a lease runs out."""
-        return max(0, round(lease.until - self._clock()))
+    def described(self, user: str) -> dict[str, dict[str, Any]]:
+        """The leases as a user is told of them, by case."""
+        now = self._clock()
+        return {
+            case: {"user": lease.user, "mine": lease.user == user, "seconds_left": round(lease.until - now)}
+            for case, lease in self.present().items()
+        }
 
     def _keep(self, leases: dict[str, Lease]) -> None:
         write_private(self._path, json.dumps({case: asdict(lease) for case, lease in leases.items()}).encode())

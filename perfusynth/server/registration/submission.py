@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from perfusynth import __version__
 from perfusynth.errors import InputError
+from perfusynth.server.problems import Problem
 from perfusynth.server.registration.fixed_image import header_of
 from perfusynth.volumes.case_registration import CaseRegistration
 from perfusynth.volumes.nifti_stored import affine_of, sizes_of
@@ -88,6 +89,20 @@ def starts_from(said: Submission, present: CaseRegistration) -> bool:
         return said.started_from == revision_of(present)
     matrix = np.array(said.started_from) if len({len(row) for row in said.started_from}) == 1 else np.empty(0)
     return matrix.shape == (4, 4) and bool(np.abs(matrix - present.fixed_to_moving).max() < 1e-6)
+
+
+def changed_since(present: CaseRegistration) -> Problem:
+    """The refusal of one who began with another registration (409)."""
+    said = f"{present.verdict} by {present.author}" if present.verdict else "registered anew"
+    return Problem(
+        409,
+        "The case has changed since you loaded it.",
+        expected="from: the revision of the present registration",
+        got=f"another; the case is {said} since {present.time or 'a time that nobody wrote down'}",
+        hint="Nothing was stored. Load the case again, compare it with yours, and submit yours with the new revision "
+        "if it is the better one.",
+        code="registration_changed",
+    )
 
 
 def is_repeated(said: Submission, matrix: np.ndarray, user: str, present: CaseRegistration, centre: np.ndarray) -> bool:
