@@ -1,4 +1,4 @@
-"""``python small_models.py FOLDER random|threshold``: small models in TotalSegmentator's own folder format.
+"""``python small_models.py FOLDER random|threshold 3mm|1.5mm``: small models in TotalSegmentator's own folder format.
 
 Run by the Python of TotalSegmentator's environment. ``random`` is initialised at random, with ``brain`` as the only
 class beside the background. ``threshold`` passes the density through and calls brain what is above `THRESHOLD_HU`: what
@@ -12,15 +12,18 @@ from pathlib import Path
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from totalsegmentator.map_tasks_config import TASK_ID_WEIGHTS_CONFIGS
-from totalsegmentator.map_to_binary import class_map
+from totalsegmentator.map_to_binary import class_map, class_map_5_parts, map_taskid_to_partname_ct
 
 #: HU above which the threshold model sees brain.
 THRESHOLD_HU = 150.0
 #: nnU-Net's normalisation of CT: (HU - mean) / SD.
 MEAN_HU, SD_HU = 40.0, 300.0
-#: Models of `--fast`: the fine one and the one that finds the rough place; number and voxel size in mm.
-MODELS = ((297, 3.0), (298, 6.0))
-TRAINER = "nnUNetTrainer_4000epochs_NoMirroring"
+#: Number, voxel size in mm and trainer: of `--fast` and without it, each with the one that finds the rough place.
+COARSE, FINE = "nnUNetTrainer_4000epochs_NoMirroring", "nnUNetTrainerNoMirroring"
+MODELS = {
+    "3mm": ((297, 3.0, COARSE), (298, 6.0, COARSE)),
+    "1.5mm": (*((number, 1.5, FINE) for number in range(291, 296)), (298, 6.0, COARSE)),
+}
 NETWORK = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 IMPORTED = ["conv_op", "norm_op", "dropout_op", "nonlin"]
 #: Of classes that are never seen; beyond -1e4 nnU-Net's half-precision logits would overflow.
@@ -55,7 +58,7 @@ def configuration(arch: dict, mm: float) -> dict:
         "data_identifier": "x",
         "preprocessor_name": "DefaultPreprocessor",
         "batch_size": 2,
-        "patch_size": [32] * 3,
+        "patch_size": [64 if mm < 2 else 32] * 3,
         "median_image_size_in_voxels": [32.0] * 3,
         "spacing": [mm] * 3,
         "normalization_schemes": ["CTNormalization"],
@@ -71,7 +74,7 @@ def configuration(arch: dict, mm: float) -> dict:
     }
 
 
-def threshold_network(net: torch.nn.Module, brain: int) -> None:
+def threshold_network(net: torch.nn.Module, brain: int | None) -> None:
     """Set weights so that the density passes through unchanged (in order) to the logit of the brain."""
     with torch.no_grad():
         for parameter in net.parameters():
@@ -81,25 +84,33 @@ def threshold_network(net: torch.nn.Module, brain: int) -> None:
         joined = net.decoder.stages[0].convs[0].conv
         joined.weight[0, joined.in_channels // 2, 1, 1, 1] = 1.0  # the skip's first channel follows the upsampled ones
         last = net.decoder.seg_layers[-1]
-        last.weight[brain, 0] = 10.0
         last.bias.fill_(NEVER)
         last.bias[0] = 0.0
-        last.bias[brain] = -10.0 * (THRESHOLD_HU - MEAN_HU) / SD_HU
+        if brain is not None:
+            last.weight[brain, 0] = 10.0
+            last.bias[brain] = -10.0 * (THRESHOLD_HU - MEAN_HU) / SD_HU
 
 
-def random_network(net: torch.nn.Module, brain: int) -> None:
+def random_network(net: torch.nn.Module, brain: int | None) -> None:
     """Leave the random weights, and let background and brain alone be seen."""
     with torch.no_grad():
         bias = net.decoder.seg_layers[-1].bias
         bias.fill_(NEVER)
-        bias[[0, brain]] = 0.0
+        bias[[0] if brain is None else [0, brain]] = 0.0
 
 
-def write_models(folder: Path, kind: str) -> None:
-    """Write both models below ``folder``."""
-    labels = {"background": 0, **{name: number for number, name in class_map["total"].items()}}
-    for task, mm in MODELS:
-        model = folder / TASK_ID_WEIGHTS_CONFIGS[task]["foldername"] / f"{TRAINER}__nnUNetPlans__3d_fullres"
+def classes(task: int) -> dict[str, int]:
+    """A model's labels; at 1.5 mm each has a part of them, and one has the brain."""
+    part = map_taskid_to_partname_ct.get(task)
+    named = class_map_5_parts[part] if part else class_map["total"]
+    return {"background": 0, **{name: number for number, name in named.items()}}
+
+
+def write_models(folder: Path, kind: str, resolution: str) -> None:
+    """Write a resolution's models below ``folder``."""
+    for task, mm, trainer in MODELS[resolution]:
+        labels = classes(task)
+        model = folder / TASK_ID_WEIGHTS_CONFIGS[task]["foldername"] / f"{trainer}__nnUNetPlans__3d_fullres"
         (model / "fold_0").mkdir(parents=True)
         arch = architecture(norm=kind == "random")
         statistics = {"max": 2000.0, "mean": MEAN_HU, "median": MEAN_HU, "min": -1000.0, "std": SD_HU}
@@ -123,10 +134,10 @@ def write_models(folder: Path, kind: str) -> None:
         (model / "dataset.json").write_text(json.dumps(described))
         torch.manual_seed(0)
         net = get_network_from_plans(NETWORK, arch, IMPORTED, 1, len(labels), deep_supervision=False)
-        {"random": random_network, "threshold": threshold_network}[kind](net, labels["brain"])
+        {"random": random_network, "threshold": threshold_network}[kind](net, labels.get("brain"))
         checkpoint = {
             "network_weights": net.state_dict(),
-            "trainer_name": TRAINER,
+            "trainer_name": trainer,
             "init_args": {"configuration": "3d_fullres"},
             "inference_allowed_mirroring_axes": None,
         }
@@ -134,4 +145,4 @@ def write_models(folder: Path, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    write_models(Path(sys.argv[1]), sys.argv[2])
+    write_models(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

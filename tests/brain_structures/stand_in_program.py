@@ -1,8 +1,8 @@
 """Stands in TotalSegmentator's place where its troubles are to be seen; the test puts an interpreter's line before it.
 
-What it does is in ``STAND_IN``: ``good`` (HU above 150 is brain), ``slowly`` (the same), ``exit N``, ``signal N``, ``sleep`` (with a child),
-``empty``, ``speck``, ``shifted``, ``cropped``, ``no mask``, ``no report``, ``damaged``. What it was given goes to the
-file ``STAND_IN_SEEN``.
+What it does is in ``STAND_IN``: ``good`` (HU above 150 is brain), ``slowly`` (the same), ``exit N``, ``signal N``,
+``sleep`` (with a child), ``empty``, ``speck``, ``shifted``, ``cropped``, ``no mask``, ``no report``, ``damaged``.
+What it was given goes to the file ``STAND_IN_SEEN``.
 """
 
 import argparse
