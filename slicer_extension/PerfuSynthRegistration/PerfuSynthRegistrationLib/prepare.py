@@ -15,7 +15,6 @@ from .look_edges import edges_of
 from .look_outline import outline_labels
 from .look_settings import NCCT
 
-
 #: Edges and outlines are found in pixels of about this size, mm: lines of the screen's width, in a quarter of the
 #: time. [d]
 PIXEL_MM = 0.8
