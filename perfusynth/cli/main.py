@@ -16,6 +16,7 @@ from perfusynth.cli import (
     measure,
     models,
     phantom,
+    prepare,
     register,
     serve,
     synthesize,
@@ -36,6 +37,7 @@ app.add_typer(models.app, name="models")
 app.command()(serve.serve)
 app.command()(demo.demo)
 app.command()(phantom.phantom)
+app.command()(prepare.prepare)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)

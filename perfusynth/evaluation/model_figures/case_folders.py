@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from perfusynth.errors import InputError
 from perfusynth.evaluation.model_figures.case import EvaluationCase
@@ -14,6 +13,7 @@ from perfusynth.volumes.brain import BrainMask
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 from perfusynth.volumes.case_file import CASE_FILE, read_case_file
 from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX, left_out, read_registration
+from perfusynth.volumes.laid_over import laid_over
 from perfusynth.volumes.midplane import find_midplane
 from perfusynth.volumes.nifti import read_nifti
 from perfusynth.volumes.volume import Volume
@@ -101,11 +101,11 @@ def case_of_folder(folder: Path) -> EvaluationCase:
     to_moving = read_registration(folder).fixed_to_moving
     maps = {name: read_nifti(folder / f"{name}.nii.gz") for name in ("tmax", "cbf")}
     covered = _covered(folder, maps["tmax"])
-    share = on_grid_of(ncct, covered, to_moving)
+    share = laid_over(ncct, covered, to_moving)
     valid = share >= VALID_SHARE
     truth = {}
     for name, volume in maps.items():
-        weighted = on_grid_of(ncct, volume.with_array(volume.array * covered.array), to_moving)
+        weighted = laid_over(ncct, volume.with_array(volume.array * covered.array), to_moving)
         truth[name] = np.where(valid & brain.mask, weighted / np.maximum(share, VALID_SHARE), 0).astype(np.float32)
     return EvaluationCase(
         name=folder.name,
@@ -117,17 +117,6 @@ def case_of_folder(folder: Path) -> EvaluationCase:
         midplane=find_midplane(ncct, brain),
         grid="native",
         about=facts_of_content(content) | {"registration": registration_mark(folder)},
-    )
-
-
-def on_grid_of(target: Volume, volume: Volume, to_target: np.ndarray) -> np.ndarray:
-    """A volume at the voxels of another, linear; 0 outside it.
-
-    ``to_target`` (4x4) takes the volume's RAS mm to the target's.
-    """
-    index = np.linalg.inv(volume.affine) @ np.linalg.inv(to_target) @ target.affine
-    return ndimage.affine_transform(
-        volume.array, index[:3, :3], index[:3, 3], output_shape=target.shape, order=1, output=np.float32
     )
 
 

@@ -1,22 +1,15 @@
 """A case's volumes as NIfTI files: the same case gives the same bytes, and a file is there whole or not at all."""
 
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from perfusynth import atomic
 from perfusynth.phantom.grid import Grid
-from perfusynth.volumes.memory_order import to_fortran_order
 from perfusynth.volumes.nifti import write_nifti
+from perfusynth.volumes.series_file import write_frames
 from perfusynth.volumes.volume import Volume
-
-#: How well a series is packed (zlib): noise hardly packs, so that more would cost time only.
-SERIES_LEVEL = 1
-#: gzip streams have this many window bits in zlib's terms.
-GZIP_BITS = 16 + zlib.MAX_WBITS
 
 
 def header_of(grid: Grid) -> nib.Nifti1Header:
@@ -57,21 +50,6 @@ def write_series(path: Path, frames: Iterable[np.ndarray], count: int, step_s: f
     """
     header = header_of(grid)
     header.set_data_shape((*grid.shape, count))
-    header.set_data_dtype(np.dtype("<i2"))
     header["pixdim"][4] = step_s
     header["descrip"] = f"digital phantom: {holds}".encode("ascii")[:79]
-    header["vox_offset"] = header.single_vox_offset
-    header["magic"] = header.single_magic
-    # Four bytes after the header: no extensions follow.
-    start = header.binaryblock + bytes(header.single_vox_offset - header.sizeof_hdr)
-    packer = zlib.compressobj(SERIES_LEVEL, zlib.DEFLATED, GZIP_BITS)
-    written = 0
-    with atomic.replacing(path) as file:
-        file.write(packer.compress(start))
-        for frame in frames:
-            stored = np.clip(np.rint(frame), -32768, 32767).astype("<i2")
-            file.write(packer.compress(to_fortran_order(stored).tobytes(order="F")))
-            written += 1
-        file.write(packer.flush())
-        if written != count:
-            raise ValueError(f"expected {count} frames, got {written}")
+    write_frames(path, header, frames, count)
