@@ -27,6 +27,8 @@ PATIENTS_A_BLOCK, FIRST_PATIENT, REAL_BLOCKS = 6, 7_400_000, (0, 3)
 TURN_DEG, SHIFT_MM = 8.0, 10.0
 #: Least and largest turn of a pair that is turned far, degrees.
 FAR_DEG = (15.0, 40.0)
+#: Share of the thin slabs that are turned as far, too.
+TURNED_THIN = 0.5
 #: SD of the noise, HU; slices, mm; voxels in plane, mm, and matrix of the perfusion study and of the plain CT.
 NOISE_HU, SLICE_MM = 12.0, 5.0
 FIXED_MM, FIXED_MATRIX, MOVING_MM, MOVING_MATRIX = 0.95, (232, 264), 0.85, (264, 304)
@@ -96,7 +98,7 @@ def simulated_pair(seed: int, hard: bool = False) -> SimulatedPair:
     """
     kind: Kind = HARD[seed % len(HARD)] if hard else "ordinary"
     rng = stream(seed, f"registration pair {kind}")
-    names = _heads_of(seed, rng)
+    names = _two_heads(seed, rng)
     fixed_head = head_named(names[0])
     moving_head = head_named(names[1] if kind == "wrong patient" else names[0])
     truth = _transform(rng, fixed_head, kind)
@@ -114,12 +116,16 @@ def simulated_pair(seed: int, hard: bool = False) -> SimulatedPair:
     return SimulatedPair(seed, kind, (names[0], names[0]), fixed, moving, truth, points, there)
 
 
-def _heads_of(seed: int, rng: np.random.Generator) -> tuple[str, str]:
-    """The pair's head and another one; the real head is as frequent as each digital patient."""
-    block = seed // SEEDS_A_BLOCK
-    names = [str(FIRST_PATIENT + block * PATIENTS_A_BLOCK + k) for k in range(PATIENTS_A_BLOCK)]
-    if block in REAL_BLOCKS:
-        names.append(REAL)
+def heads_of_block(block: int) -> tuple[str, ...]:
+    """Names of the heads from which the pairs of a block of seeds are made."""
+    first = FIRST_PATIENT + block * PATIENTS_A_BLOCK
+    names = tuple(str(seed) for seed in range(first, first + PATIENTS_A_BLOCK))
+    return (*names, REAL) if block in REAL_BLOCKS else names
+
+
+def _two_heads(seed: int, rng: np.random.Generator) -> tuple[str, str]:
+    """Two of the block's heads, each as frequent as the others."""
+    names = heads_of_block(seed // SEEDS_A_BLOCK)
     first, second = rng.permutation(len(names))[:2]
     return names[first], names[second]
 
@@ -127,7 +133,7 @@ def _heads_of(seed: int, rng: np.random.Generator) -> tuple[str, str]:
 def _transform(rng: np.random.Generator, head: Head, kind: Kind) -> np.ndarray:
     centre = head.brain_points.mean(axis=0)
     shift = rng.uniform(-SHIFT_MM, SHIFT_MM, 3)
-    if kind == "turned":
+    if kind == "turned" or (kind == "thin" and rng.random() < TURNED_THIN):
         axis = rng.standard_normal(3)
         turn = Rotation.from_rotvec(np.radians(rng.uniform(*FAR_DEG)) * axis / np.linalg.norm(axis))
     else:
