@@ -1,4 +1,4 @@
-"""A hospital's files of a digital patient, small enough for tests: plain CT, CT perfusion and maps, full of identities."""
+"""A hospital's files of a digital patient, small enough for tests: plain CT, perfusion and maps, full of identities."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,0 +1,170 @@
+"""ISLES'24's layout and existing case folders: what is kept, what is made, and what is said of the registration."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from perfusynth.ctp_maps.series_maps import maps_of_series
+from perfusynth.shared_files import shared_folders
+from perfusynth.studies.prepare import Prepared, prepare
+from perfusynth.studies.settings import PrepareSettings
+from perfusynth.synthesis.phantom_cases import is_phantom
+from perfusynth.volumes.case_registration import (
+    CaseRegistration,
+    earlier_registrations,
+    keep_registration,
+    read_registration,
+)
+from perfusynth.volumes.nifti import read_nifti
+from perfusynth.volumes.volume import Volume
+from tests.ctp_maps.study import dice, study, write_nifti_study
+from tests.studies.hospital import FIXED_TO_MOVING, PSEUDONYMS, SECRETS, knows_the_truth, ncct
+
+
+def save(path: Path, volume: Volume, dtype: type = np.int16) -> None:
+    """A file whose header names somebody."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(volume.array.astype(dtype), volume.affine)
+    image.header["descrip"], image.header["db_name"] = b"Holmes^S", b"SECRET-ID"
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Holmes"))
+    nib.save(image, path)
+
+
+def write_isles(root: Path, subject: str, session: str, *, ctp: bool = True, maps: bool = False) -> None:
+    """One subject: raw images, maps of another program, and the CTA laid over the NCCT."""
+    raw, laid_over = (root / folder / subject / session for folder in ("raw_data", "derivatives"))
+    name = f"{subject}_{session}"
+    save(raw / f"{name}_ncct.nii.gz", ncct())
+    if ctp:
+        write_nifti_study(raw / f"{name}_ctp.nii.gz", study())
+    if maps:
+        found = maps_of_series(study()).maps
+        for kind in ("tmax", "cbf", "cbv", "mtt"):
+            save(raw / "perfusion-maps" / f"{name}_{kind}.nii.gz", found[kind], np.float32)
+    save(laid_over / f"{name}_space-ncct_cta.nii.gz", ncct())
+    follow_up = root / "derivatives" / subject / session.replace("1", "2")
+    save(follow_up / f"{subject}_ses-02_space-ncct_lesion-msk.nii.gz", ncct())
+
+
+def run(source: Path, out: Path, **settings) -> Prepared:
+    return prepare(source, out, PrepareSettings(**settings), pseudonyms=PSEUDONYMS, registrar=knows_the_truth())
+
+
+def cases(out: Path) -> list[Path]:
+    return sorted(path for path in out.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize(
+    ("raw", "subject", "session", "below"),
+    [("raw_data", "sub-stroke0007", "ses-01", "train"), ("rawdata", "sub-strokecase0007", "ses-0001", "")],
+)
+def test_both_spellings_of_the_isles_layout_are_read(tmp_path, raw, subject, session, below):
+    root = tmp_path / "isles" / below
+    write_isles(root, subject, session)
+    if raw != "raw_data":
+        (root / "raw_data").rename(root / raw)
+    done = run(tmp_path / "isles", tmp_path / "out")
+    (folder,) = cases(tmp_path / "out")
+    assert list(done.excluded) == []
+    found = maps_of_series(study())
+    assert dice(read_nifti(folder / "tmax.nii.gz").array > 6, found.maps["tmax"].array > 6) == 1
+    np.testing.assert_array_equal(read_nifti(folder / "cta.nii.gz").array, np.maximum(ncct().array, -1024))
+    assert not (folder / "core.nii.gz").exists()
+    assert subject not in str(sorted(folder.iterdir())) + (folder / "case.json").read_text()
+    assert nib.load(folder / "cta.nii.gz").header.extensions == []
+
+
+def test_subjects_without_perfusion_are_listed_and_maps_that_came_along_are_kept_if_asked(tmp_path):
+    write_isles(tmp_path / "isles", "sub-stroke0001", "ses-01", ctp=False)
+    write_isles(tmp_path / "isles", "sub-stroke0002", "ses-01", maps=True)
+    done = run(tmp_path / "isles", tmp_path / "out", preferred="given", keep_ctp=False)
+    assert [row["code"] for row in done.excluded] == ["no_perfusion"]
+    (folder,) = cases(tmp_path / "out")
+    content = json.loads((folder / "case.json").read_text())
+    assert content["prepared"]["maps"] == {"origin": "vendor"}
+    assert b"another program" in bytes(nib.load(folder / "tmax.nii.gz").header["descrip"].tobytes())
+    assert not (folder / "ctp.nii.gz").exists()
+
+
+@pytest.fixture(scope="module")
+def from_cases(tmp_path_factory) -> Path:
+    """Three prepared case folders: a phantom, a patient that an annotator has corrected, one with a CTP alone."""
+    source = tmp_path_factory.mktemp("cases")
+    shutil.copytree(shared_folders("sample-data")[0] / "phantom-4000020", source / "phantom-4000020")
+    patient = source / "Holmes"
+    save(patient / "ncct.nii.gz", ncct())
+    for name, volume in maps_of_series(study()).maps.items():
+        save(patient / f"{name}.nii.gz", volume, np.float32)
+    told = {"kind": "study", "name": "Holmes", "side": "left", "site": "St Elsewhere", "onset_to_imaging_h": 2.5}
+    (patient / "case.json").write_text(json.dumps(told))
+    first = CaseRegistration(np.eye(4), "automatic", 0.9, software="0.1.0")
+    keep_registration(patient, first, b"any")
+    corrected = CaseRegistration(FIXED_TO_MOVING, "annotator", None, "corrected", "nodding", "reader 2")
+    keep_registration(patient, corrected, b"any")
+    save(source / "alone" / "ncct.nii.gz", ncct())
+    write_nifti_study(source / "alone" / "ctp.nii.gz", study())
+    save(source / "nothing" / "ncct.nii.gz", ncct())
+    out = tmp_path_factory.mktemp("out") / "cases"
+    done = run(source, out)
+    assert [row["code"] for row in done.excluded] == ["no_perfusion"]
+    return out
+
+
+def case_with(out: Path, test) -> Path:
+    """The one case whose ``case.json`` passes a test."""
+    (folder,) = (path for path in cases(out) if test(json.loads((path / "case.json").read_text())))
+    return folder
+
+
+def test_a_phantom_stays_a_phantom_with_its_known_registration(from_cases):
+    folder = case_with(from_cases, lambda content: content["kind"] == "phantom")
+    given = shared_folders("sample-data")[0] / "phantom-4000020"
+    assert read_registration(folder).method == "known"
+    before = json.loads((given / "case.json").read_text())
+    np.testing.assert_array_equal(read_registration(folder).fixed_to_moving, np.array(before["fixed_to_moving"]))
+    for name in ("tmax", "ncct", "core"):
+        np.testing.assert_array_equal(
+            read_nifti(folder / f"{name}.nii.gz").array, read_nifti(given / f"{name}.nii.gz").array
+        )
+    content = json.loads((folder / "case.json").read_text())
+    assert content["volumes_ml"]["tmax_over_6_s"] == before["volumes_ml"]["tmax_over_6_s"]
+    assert is_phantom(content["ncct_sha256"], folder / "ncct.nii.gz")
+
+
+def test_the_annotators_registration_and_what_it_replaced_are_kept(from_cases):
+    folder = case_with(from_cases, lambda content: content.get("side") == "left" and content["kind"] == "study")
+    registration = read_registration(folder)
+    assert (registration.verdict, registration.author, registration.reason) == ("corrected", "reader 2", "nodding")
+    np.testing.assert_allclose(registration.fixed_to_moving, FIXED_TO_MOVING)
+    (earlier,) = earlier_registrations(folder)
+    assert earlier.probability_over_2mm == 0.9
+    # The transform file, by somebody else's reader: LPS.
+    there = sitk.ReadTransform(str(folder / "registration.tfm")).TransformPoint((-10.0, 20.0, 30.0))
+    np.testing.assert_allclose(np.array(there) * [-1, -1, 1], (FIXED_TO_MOVING @ [10, -20, 30, 1])[:3], atol=1e-6)
+
+
+def test_what_may_name_a_patient_is_not_taken_over(from_cases):
+    folder = case_with(from_cases, lambda content: content.get("side") == "left" and content["kind"] == "study")
+    content = json.loads((folder / "case.json").read_text())
+    assert content["onset_to_imaging_h"] == 2.5
+    assert "site" not in content
+    for path in from_cases.rglob("*"):
+        assert not any(
+            word.encode() in path.read_bytes() for word in SECRETS if path.suffix in (".json", ".tfm", ".html")
+        )
+        if path.suffix == ".gz":
+            assert b"Holmes" not in nib.load(path).header.binaryblock
+
+
+def test_what_a_case_lacks_is_made(from_cases):
+    folder = case_with(from_cases, lambda content: "ctp" in content["modalities"])
+    found = maps_of_series(study())
+    np.testing.assert_allclose(read_nifti(folder / "cbf.nii.gz").array, found.maps["cbf"].array, atol=1e-3)
+    assert read_registration(folder).method == "automatic"
+    assert (folder / "brain.nii.gz").exists()
+    assert (folder / "overview.jpg").exists()
