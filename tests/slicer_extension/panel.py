@@ -10,11 +10,11 @@ MODULE_FILE = Path(__file__).parents[2] / "slicer_extension" / "PerfuSynth" / "P
 
 
 class Person:
-    """Somebody at a desktop program with the module open."""
+    """Somebody at a desktop program with a module open."""
 
-    def __init__(self, folder: Path, view_size: tuple[int, int] = (300, 300)):
+    def __init__(self, folder: Path, view_size: tuple[int, int] = (300, 300), module_file: Path = MODULE_FILE):
         folder.mkdir(exist_ok=True)
-        self.program = Program(MODULE_FILE, folder / "Slicer.ini", view_size)
+        self.program = Program(module_file, folder / "Slicer.ini", view_size)
         self.ui = self.program.ui
         self.session = self.program.widget.logic.session
         self.program.widget.enter()

@@ -9,7 +9,7 @@ from PerfuSynthLib.background import Background
 from PerfuSynthLib.problems import Problem
 
 from .refine import refine
-from .session_work import Work
+from .session_work import Work, kind_of
 
 _LANE = "automatic"
 
@@ -44,8 +44,12 @@ class Automatic:
         loaded, start = self._work.loaded, self._work.fixed_to_moving
         if loaded is None or self.running:
             return
+        kind = kind_of(loaded.case)
         self._background.run(
-            _LANE, lambda cancelled: refine(loaded.fixed, loaded.moving, start, cancelled), self._found, self._not_found
+            _LANE,
+            lambda cancelled: refine(loaded.fixed, loaded.moving, start, cancelled, kind),
+            self._found,
+            self._not_found,
         )
         self._say("Registering ...")
 

@@ -10,22 +10,24 @@ from PerfuSynthLib.background import Background
 from PerfuSynthLib.grid_volume import GridVolume
 from PerfuSynthLib.problems import Problem
 
-from .worklist_answers import Case, Nothing, Row
+from .prepare import Prepared, prepare
+from .worklist_answers import TO_CHECK, Case, Nothing, Row
 from .worklist_client import WorklistClient
 
-#: How often cases are asked for again, so that no lease (30 minutes unless the server's administrator says) ends, s. [d]
+#: How often cases are asked for again, so that no lease (30 minutes, a setting of the server) ends, s. [d]
 RENEW_S = 240.0
 #: Lanes of the background.
 _OPENING, _AHEAD, _LIST, _RENEWING = "case", "case ahead", "worklist", "leases"
 
 
 class LoadedCase(NamedTuple):
-    """A case with its images; ``client`` is the server it is from."""
+    """A case with its images, and what is needed to look at them; ``client`` is the server it is from."""
 
     client: WorklistClient
     case: Case
     fixed: GridVolume
     moving: GridVolume
+    prepared: Prepared
 
 
 class Cases:
@@ -61,6 +63,7 @@ class Cases:
 
     def _begin(self) -> None:
         self._ahead: LoadedCase | None = None
+        self._awaits_ahead = False
         self._open = ""
         self._skipped: list[str] = []
         self._renewed = time.monotonic()
@@ -80,7 +83,7 @@ class Cases:
     @property
     def to_check(self) -> int:
         """Cases without a final registration, whoever has them."""
-        return sum(row.state == "to_check" for row in self.rows)
+        return sum(row.state == TO_CHECK for row in self.rows)
 
     @property
     def fetched_mb(self) -> float:
@@ -115,7 +118,9 @@ class Cases:
         self._start("Fetching the next case ...")
         if ahead is not None:
             self._opened(ahead)
-        elif not self._background.busy(_AHEAD):  # else: the one that is on its way is taken when it comes
+        elif self._background.busy(_AHEAD):
+            self._awaits_ahead = True
+        else:
             self._background.run(_OPENING, self._fetching_next(client), self._opened, self._not_opened)
 
     def open(self, name: str) -> None:
@@ -129,12 +134,15 @@ class Cases:
         self._skipped = [skipped for skipped in self._skipped if skipped != name]
         self._start(f"Fetching {name} ...")
         self._background.run(
-            _OPENING, lambda cancelled: _load(client, client.take(name), self._bytes), self._opened, self._not_opened
+            _OPENING,
+            lambda cancelled: _load(client, client.take(name), self._bytes, cancelled),
+            self._opened,
+            self._not_opened,
         )
         return None
 
     def leave(self, skip: bool) -> None:
-        """The open case is not worked on any more; skipped, it is passed over until the worklist has nothing else."""
+        """The open case is not worked on any more; skipped, it is passed over until nothing else is left."""
         if self._open and skip:
             self._skipped.append(self._open)
         self._open = ""
@@ -166,21 +174,25 @@ class Cases:
     def _fetching_next(self, client: WorklistClient) -> Callable[[Callable[[], bool]], LoadedCase | Nothing]:
         held, skipped, counter = self._held(), list(self._skipped), self._bytes
 
-        def fetch(_: Callable[[], bool]) -> LoadedCase | Nothing:
+        def fetch(cancelled: Callable[[], bool]) -> LoadedCase | Nothing:
             offer = client.next(held, skipped)
-            return offer if isinstance(offer, Nothing) else _load(client, offer, counter)
+            return offer if isinstance(offer, Nothing) else _load(client, offer, counter, cancelled)
 
         return fetch
 
     def _start(self, text: str) -> None:
-        self.loading, self.lost, self._bytes = True, "", [0]
+        self.loading, self.lost, self._awaits_ahead, self._bytes = True, "", False, [0]
         self._say(text)
 
     def _opened(self, found: LoadedCase | Nothing) -> None:
-        self.loading = False
+        self.loading = self._awaits_ahead = False
+        if isinstance(found, Nothing) and self._skipped:
+            self._skipped = []  # nothing else is left: those that were passed over come again
+            self.next()
+            return
         if isinstance(found, Nothing):
-            self._say(self._nothing(found))
-            self._skipped = []
+            others = found.with_others
+            self._say(f"Other annotators have the last {others}." if others else "All cases are checked.")
             return
         self._say("")
         self._open = found.case.name
@@ -196,25 +208,19 @@ class Cases:
             self._background.run(_AHEAD, self._fetching_next(client), self._came_ahead, self._not_ahead)
 
     def _came_ahead(self, found: LoadedCase | Nothing) -> None:
-        if self.loading:  # somebody waits for it
+        if self._awaits_ahead:
             self._opened(found)
         elif isinstance(found, LoadedCase):
             self._ahead = found
         self._changed()
 
     def _not_ahead(self, problem: Problem) -> None:
-        if self.loading:
+        if self._awaits_ahead:
             self._not_opened(problem)
 
     def _not_opened(self, problem: Problem) -> None:
-        self.loading = False
+        self.loading = self._awaits_ahead = False
         self._say(f"{problem.what} {problem.what_to_do}", failed=True)
-
-    def _nothing(self, found: Nothing) -> str:
-        skipped = f" {len(self._skipped)} that you left come again with the next click." if self._skipped else ""
-        if found.with_others:
-            return f"Nothing is left for you just now; other annotators have {found.with_others}.{skipped}"
-        return f"No other case is left to check.{skipped}" if skipped else "All cases are checked."
 
     def _not_renewed(self, problem: Problem) -> None:
         if getattr(problem, "status", 0) == 409 and self._open:
@@ -233,7 +239,7 @@ class Cases:
         self._changed()
 
 
-def _load(client: WorklistClient, case: Case, counter: list[int]) -> LoadedCase:
+def _load(client: WorklistClient, case: Case, counter: list[int], cancelled: Callable[[], bool]) -> LoadedCase:
     """Both images of a case; ``counter`` holds the bytes that have come so far."""
 
     def count(before: int) -> Callable[[int, int], None]:
@@ -243,4 +249,5 @@ def _load(client: WorklistClient, case: Case, counter: list[int]) -> LoadedCase:
         return counted
 
     moving = client.image(case.moving_image, count(0))
-    return LoadedCase(client, case, client.image(case.fixed_image, count(counter[0])), moving)
+    fixed = client.image(case.fixed_image, count(counter[0]))
+    return LoadedCase(client, case, fixed, moving, prepare(moving, cancelled=cancelled))

@@ -75,15 +75,15 @@ class Submission:
         work.keep_now()
         self._say("Sending ...")
 
-        def send(_: Callable[[], bool]) -> Case | None:
-            """None once the server has it; the case as it is now where somebody else has changed it."""
+        def send(_: Callable[[], bool]) -> tuple[bool, Case]:
+            """Whether the server has it, or somebody else has changed the case; and the case as it is now."""
             try:
                 client.submit(case.moving_image, tfm, verdict, reason, revision)
             except Problem as problem:
                 if problem.code != CHANGED:
                     raise
-                return client.case(case.name)
-            return None
+                return False, client.case(case.name)
+            return True, client.case(case.name)
 
         self._background.run(_LANE, send, self._answered, self._not_sent)
         self._changed()
@@ -98,18 +98,23 @@ class Submission:
         theirs, self.theirs = self.theirs, None
         if theirs is not None:
             self._work.rebase(theirs)
-            if self._work.why_not_submit() and not self._work.moved:
-                self._say("Theirs lies as yours does: nothing is left to correct. Accept it, or take theirs.")
-                return
-            self.submit()
+            if self._work.why_not_submit():
+                self._say(f"Theirs lies as yours does. {self._work.why_not_submit()}")
+            else:
+                self.submit()
 
-    def _answered(self, theirs: Case | None) -> None:
-        if theirs is None:
-            self._work.done()
+    def _answered(self, answer: tuple[bool, Case]) -> None:
+        accepted, case = answer
+        if not accepted:
+            self.meanwhile(case)
+            return
+        self._work.rebase(case)
+        self._work.keep_now()
+        if self._work.submitted:
             self._say("The server has it.")
             self._on_done()
-            return
-        self.meanwhile(theirs)
+        else:
+            self._say("The server has it as it was when you pressed Submit; you have gone on since.")
 
     def _not_sent(self, problem: Problem) -> None:
         kept = " It is kept on this computer; submit again." if self._work.problem is None else ""

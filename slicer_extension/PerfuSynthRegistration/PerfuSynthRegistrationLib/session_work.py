@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PerfuSynthLib.problems import Problem
 
-from .look_settings import CTP, TMAX
+from .look_settings import CTP, TMAX, ImageKind
 from .registration_scene import RegistrationScene
 from .rigid import inverse, largest_way_mm
 from .session_cases import LoadedCase
@@ -51,8 +51,6 @@ class Work:
         State of the case on which the work began.
     agreement_before
         Mutual information of the images as the case was opened; None before.
-    submitted
-        Whether the server has it as it is now.
     problem
         Why work could not be kept on this machine.
     """
@@ -70,7 +68,6 @@ class Work:
         self.case: Case | None = None
         self.verdict, self.reason, self.revision = "", "", ""
         self.agreement_before: float | None = None
-        self.submitted = False
         self._touched_at: float | None = None
 
     # --- coming and going
@@ -99,7 +96,6 @@ class Work:
 
     def touched(self) -> None:
         """The transform was moved."""
-        self.submitted = False
         self._touched_at = time.monotonic()
         if self.verdict == ACCEPT and self.moved:
             self.verdict = CORRECTED  # it is not accepted as the server has it any more
@@ -108,14 +104,14 @@ class Work:
     def judge(self, verdict: str) -> None:
         """Give a verdict."""
         if self.case is not None and verdict != self.verdict:
-            self.verdict, self.submitted = verdict, False
+            self.verdict = verdict
             self._touched_at = time.monotonic()
             self._changed()
 
     def explain(self, reason: str) -> None:
         """Give the reason."""
         if self.case is not None and reason != self.reason:
-            self.reason, self.submitted = reason, False
+            self.reason = reason
             self._touched_at = time.monotonic()
             self._changed()
 
@@ -147,6 +143,14 @@ class Work:
         return largest_way_mm(way, self.scene.centre + _AROUND_MM) > MOVED_MM
 
     @property
+    def submitted(self) -> bool:
+        """Whether the server has it as it is now."""
+        if self.case is None or not self.verdict or self.moved:
+            return False
+        present = self.case.present
+        return (self.verdict, self.reason.strip()) == (present.verdict, present.reason)
+
+    @property
     def unsent(self) -> bool:
         """Whether there is work that the server does not have."""
         return self.case is not None and not self.submitted and bool(self.moved or self.verdict or self.reason.strip())
@@ -161,7 +165,7 @@ class Work:
             return "Give a verdict."
         if self.verdict == ACCEPT and self.moved:
             return "The NCCT was moved: choose Corrected, or reset it."
-        if self.verdict == CORRECTED and not self.moved:
+        if self.verdict == CORRECTED and not self.moved and self.case.present.verdict != CORRECTED:
             return "Nothing was moved: choose Accept, or correct it."
         if self.verdict == FAIL and not self.reason.strip():
             return "Say why it fails."
@@ -193,12 +197,6 @@ class Work:
             self.problem = problem
         self._changed()
 
-    def done(self) -> None:
-        """The server has it."""
-        self.submitted = True
-        self._drop_kept()
-        self._changed()
-
     def drop(self) -> None:
         """Throw the work away: the case leaves the scene, nothing of it is kept."""
         self._drop_kept()
@@ -215,6 +213,11 @@ def who(version: Version) -> str:
     return version.author or {"known": "known", "automatic": "automatic"}.get(version.method, "somebody")
 
 
+def kind_of(case: Case) -> ImageKind:
+    """What the fixed image of a case is."""
+    return TMAX if case.fixed_kind == "tmax" else CTP
+
+
 def show_in(scene: Any, renderer_of: Callable[[str], Any]) -> Callable[[LoadedCase], RegistrationScene]:
     """How `Work` shows a case in the program's scene."""
 
@@ -223,7 +226,14 @@ def show_in(scene: Any, renderer_of: Callable[[str], Any]) -> Callable[[LoadedCa
         kind = TMAX if case.fixed_kind == "tmax" else CTP
         matrix = case.present.fixed_to_moving
         return RegistrationScene.show(
-            scene, loaded.fixed, loaded.moving, matrix, renderer_of, kind=kind, title=case.name
+            scene,
+            loaded.fixed,
+            loaded.moving,
+            matrix,
+            renderer_of,
+            kind=kind,
+            title=case.name,
+            prepared=loaded.prepared,
         )
 
     return show

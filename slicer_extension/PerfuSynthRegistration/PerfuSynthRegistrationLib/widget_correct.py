@@ -40,8 +40,9 @@ class CorrectSection:
         ui.correctSection.setEnabled(scene is not None)
         if scene is not self._scene:
             self._scene, self._problem = scene, ""
-            ui.markButton.setChecked(False)
             self._handles(ui.handlesBox.checked)
+            if scene is not None:
+                scene.landmarks.on_change = self.refresh
         if scene is None:
             for label in (ui.poseLabel, ui.landmarksLabel):
                 label.setText("")
@@ -58,6 +59,16 @@ class CorrectSection:
         ui.fitButton.setEnabled(landmarks.pairs >= MINIMUM_PAIRS)
         ui.landmarksLabel.setText(self._told_landmarks())
         ui.landmarksLabel.setStyleSheet("color: #b00020" if self._problem or self._automatic.failed else "")
+
+    def show_marking(self) -> None:
+        """Whether clicks mark places: a right click or Escape in a view ends it, too."""
+        scene, button = self._work.scene, self._ui.markButton
+        marking = scene is not None and scene.landmarks.placing
+        if button.checked != marking:
+            button.blockSignals(True)
+            button.setChecked(marking)
+            button.blockSignals(False)
+            self.refresh()
 
     # --- what keys do
 
@@ -106,7 +117,8 @@ class CorrectSection:
     def _told_landmarks(self) -> str:
         if self._problem or self._automatic.text:
             return self._problem or self._automatic.text
-        landmarks, fre = self._work.scene.landmarks, self._work.scene.fre_mm
+        scene = self._work.scene
+        landmarks, fre = scene.landmarks, scene.fre_mm
         where = "CTP" if landmarks.next_role == FIXED else "NCCT"
         marking = f" The next click marks a place in the {where}." if self._ui.markButton.checked else ""
         if fre is None:

@@ -27,8 +27,7 @@ class Panel:
     def __init__(self, ui: Any, session: RegistrationSession):
         self._ui, self._session = ui, session
         look, correct = LookSection(ui, session), CorrectSection(ui, session)
-        self._case = CaseSection(ui, session)
-        self._look = look
+        self._case, self._look, self._correct = CaseSection(ui, session), look, correct
         self._sections = [
             ConnectSection(ui, session),
             self._case,
@@ -82,3 +81,4 @@ class Panel:
         elif self._session.cases.loading:
             self._case.refresh()
         self._look.show_agreement()
+        self._correct.show_marking()

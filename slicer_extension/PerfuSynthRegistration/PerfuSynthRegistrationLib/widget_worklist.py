@@ -7,10 +7,10 @@ from typing import Any
 from .session import RegistrationSession
 from .widget_case import may_leave
 from .widget_history import begin_table, fill_table
-from .worklist_answers import Row
+from .worklist_answers import DONE, TO_CHECK, Row
 
 _COLUMNS = ("Case", "P(> 2 mm)", "State", "With")
-_STATES = {"to_check": "to check", "known": "known"}
+_STATES = {TO_CHECK: "to check", "known": "known"}
 
 
 class WorklistSection:
@@ -30,7 +30,7 @@ class WorklistSection:
         if cases.rows is not self._rows:
             self._rows = cases.rows
             fill_table(ui.worklistTable, [_cells(row) for row in cases.rows])
-        done = sum(row.state == "done" for row in cases.rows)
+        done = sum(row.state == DONE for row in cases.rows)
         ui.worklistLabel.setText(f"{cases.to_check} to check, {done} done." if cases.rows else "")
         ui.openCaseButton.setEnabled(not self._session.why_no_next())
 

@@ -11,6 +11,9 @@ from PerfuSynthLib.server_answers import not_understood
 
 from .rigid import rigid_of
 
+#: States of a case in the worklist: to be looked at, with an annotator's verdict.
+TO_CHECK, DONE = "to_check", "done"
+
 
 class Version(NamedTuple):
     """One registration of a case.
@@ -83,7 +86,7 @@ class Row(NamedTuple):
     case
         Its name.
     state
-        ``to_check``, ``done``, ``known``, ``unusable``.
+        `TO_CHECK`, `DONE`, ``known``, ``unusable``.
     probability_over_2mm, verdict, author
         As in `Version`.
     problem
