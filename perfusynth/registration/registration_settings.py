@@ -126,7 +126,7 @@ class RegistrationSettings:
     restarts, restart_deg, restart_mm
         How often the registration begins anew near where it ended, turned and shifted by so much.
     threads
-        The same everywhere: sums in another order differ in the last digit.
+        Of SimpleITK; the same everywhere, so that equal images give equal transforms.
     seed
         Of the choice of voxels.
     """

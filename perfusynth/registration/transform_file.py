@@ -77,8 +77,8 @@ def read_transform(source: Path | bytes) -> np.ndarray:
         raise _bad(f"{len(source)} bytes, where {LARGEST_BYTES} are plenty")
     if not source.startswith(MAGIC):
         raise _bad("another kind of file" if source else "an empty file")
-    if b"\nTransform:" not in source:  # ITK reads the head line alone as the identity
-        raise _bad("a file without a transform in it")
+    if not _is_whole(source):
+        raise _bad("a file that ends too early")
     return rigid(_FLIP @ _matrix(source) @ _FLIP)
 
 
@@ -110,6 +110,13 @@ def rigid(matrix: np.ndarray) -> np.ndarray:
     matrix[:3, :3] = left @ right
     matrix[3] = [0, 0, 0, 1]
     return matrix
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether nothing was cut off: ITK reads missing parameters as the identity."""
+    transforms = content.count(b"\nTransform:") - content.count(b"\nTransform: CompositeTransform")
+    parts = (content.count(b"\nParameters:"), content.count(b"\nFixedParameters:"))
+    return transforms > 0 and parts == (transforms, transforms) and content.endswith(b"\n")
 
 
 def _matrix(content: bytes) -> np.ndarray:
