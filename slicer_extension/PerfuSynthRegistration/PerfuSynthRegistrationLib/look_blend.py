@@ -43,7 +43,7 @@ def checkerboard(fixed: np.ndarray, moved: np.ndarray, spacing: tuple[float, ...
 
 
 def difference(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """Half of moved minus fixed, uint8 around 128: each in its own window, so that bone on bone is no difference."""
+    """Half of moved minus fixed, uint8 around 128: of values in a window, so that bone on bone is no difference."""
     return ((moved.astype(np.int16) - fixed + 256) >> 1).astype(np.uint8)
 
 

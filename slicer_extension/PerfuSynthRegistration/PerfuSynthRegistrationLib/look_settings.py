@@ -16,6 +16,8 @@ class ImageKind(NamedTuple):
     ----------
     title
         As the user calls it.
+    unit
+        Of its values.
     window
         Window and level it is shown with at first.
     head_above
@@ -25,17 +27,18 @@ class ImageKind(NamedTuple):
     """
 
     title: str
+    unit: str
     window: tuple[float, float]
     head_above: float
     compared: tuple[float, float]
 
 
 #: NCCT, HU: width 80 around 40 is the usual brain window; skin and fat lie above -300 HU. [d]
-NCCT = ImageKind("NCCT", (80.0, 40.0), -300.0, (-200.0, 1500.0))
+NCCT = ImageKind("NCCT", "HU", (80.0, 40.0), -300.0, (-200.0, 1500.0))
 #: Mean or baseline of a CTP, HU: the same with room for enhanced vessels. [d]
-CTP = ImageKind("CTP", (100.0, 50.0), -300.0, (-200.0, 1500.0))
+CTP = ImageKind("CTP", "HU", (100.0, 50.0), -300.0, (-200.0, 1500.0))
 #: Tmax, where a case has no CTP, s: shown from 0 to 12; 0 outside the brain.
-TMAX = ImageKind("Tmax", (12.0, 6.0), 0.0, (0.0, 12.0))
+TMAX = ImageKind("Tmax", "s", (12.0, 6.0), 0.0, (0.0, 12.0))
 
 #: Share of the moving image that fading begins with. [d]
 FADE_START = 0.5

@@ -47,6 +47,8 @@ class Looks:
         Brain mask on the moving image's grid; None: found inside the skull.
     prepared
         Edges and outlines; None: they are found when they are first looked at.
+    same_unit
+        Whether both images are in HU.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class Looks:
         transform: Any,
         brain: np.ndarray | None,
         prepared: Prepared | None,
+        same_unit: bool,
     ):
         self._scene, self._fixed, self._moving, self._transform = scene, fixed, moving, transform
-        self._brain, self._prepared = brain, prepared
+        self._brain, self._prepared, self._same_unit = brain, prepared, same_unit
         self._nodes: dict[str, Any] = {}
         self._colours: list[Any] = []
         self._grid = blend_grid(volume_of(fixed))
@@ -84,8 +87,10 @@ class Looks:
         if self._moved is None:
             moving = volume_of(self._moving)
             self._moved = MovedVolume(moving, self._grid.affine, self._grid.array.shape, float(moving.array.min()))
-        fixed = shown_as_bytes(self._grid.array, self._window(self._fixed))
-        moved = shown_as_bytes(self._moved.under(fixed_to_moving), self._window(self._moving))
+        window = self._window(self._moving)
+        alike = self.look == DIFFERENCE and self._same_unit  # else the windows' difference would be seen everywhere
+        fixed = shown_as_bytes(self._grid.array, window if alike else self._window(self._fixed))
+        moved = shown_as_bytes(self._moved.under(fixed_to_moving), window)
         if self.look == CHECKERBOARD:
             blended = checkerboard(fixed, moved, self._grid.spacing, self.checker_mm)
         else:

@@ -100,7 +100,7 @@ class RegistrationScene(MovedImage):
         transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
         transform.SetMatrixTransformToParent(matrix_of(inverse(matrix)))
         moving_node.SetAndObserveTransformNodeID(transform.GetID())
-        looks = Looks(scene, fixed_node, moving_node, transform, brain, prepared)
+        looks = Looks(scene, fixed_node, moving_node, transform, brain, prepared, kind.unit == NCCT.unit)
         shown = cls(scene, (fixed_node, moving_node, transform), kind, looks, title, renderer_of)
         shown.present()
         return shown

@@ -43,7 +43,7 @@ def by_slices(
         image.SetSpacing([float(spacing[axis]) for axis in plane])
         target: list[slice | int] = [slice(None)] * 3
         target[slices] = index
-        found[tuple(target)] = sitk.GetArrayViewFromImage(work(image)).T > 0
+        found[tuple(target)] = sitk.GetArrayFromImage(work(image)).T > 0
     return found
 
 

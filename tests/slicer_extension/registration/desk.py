@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 import vtk
 from offscreen import Desktop, View
+from PerfuSynthRegistrationLib.look_settings import ImageKind
 from PerfuSynthRegistrationLib.registration_scene import RegistrationScene
 
 #: Draws landmarks, and makes them where one clicks.
@@ -97,3 +98,15 @@ def bright_spot(view: View, around, reach: float = 40.0) -> np.ndarray:
     near = np.hypot(columns - around[0], rows - around[1]) < reach
     assert near.any(), "nothing bright there"
     return np.array([columns[near].mean(), rows[near].mean()])
+
+
+def grey(pixels: np.ndarray, view: View, ras) -> np.ndarray:
+    """Mean colour of 3 x 3 pixels at a place (RAS, mm)."""
+    column, row = np.round(pixel_of(view, ras)).astype(int)
+    return pixels[::-1][row - 1 : row + 2, column - 1 : column + 2].astype(float).mean(axis=(0, 1))
+
+
+def shade(value: float, kind: ImageKind) -> float:
+    """Grey of a value in the window of its kind, 0 to 255."""
+    window, level = kind.window
+    return float(np.clip((value - level) / window + 0.5, 0, 1) * 255)
