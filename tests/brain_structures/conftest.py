@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +17,20 @@ HERE = Path(__file__).parent
 
 @dataclass
 class Installation:
-    """Program, models, and what the program was given."""
+    """Program and models; the program obeys, and says what it was given."""
 
     program: Path
     models: Path
-    seen_file: Path
+
+    def obey(self, order: str) -> None:
+        """Tell the program what to do from now on; what it was given before is forgotten."""
+        (self.program.parent / "order").write_text(order)
+        self.seen_file.unlink(missing_ok=True)
+
+    @property
+    def seen_file(self) -> Path:
+        """There as soon as the program runs."""
+        return self.program.parent / "seen"
 
     @property
     def seen(self) -> dict:
@@ -39,7 +47,6 @@ class Installation:
         return {
             "PERFUSYNTH_TOTALSEGMENTATOR": str(self.program),
             "PERFUSYNTH_TOTALSEGMENTATOR_WEIGHTS": str(self.models),
-            "STAND_IN_SEEN": str(self.seen_file),
         }
 
 
@@ -53,27 +60,21 @@ def write_models(folder: Path, resolution: str = "3mm") -> Path:
     return folder
 
 
-def write_program(path: Path) -> Path:
-    """The stand-in as an executable."""
-    path.write_text(f"#!{sys.executable}\n{(HERE / 'stand_in_program.py').read_text()}")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture
-def installation(tmp_path, monkeypatch) -> Installation:
-    """The stand-in; obeys the variable ``STAND_IN``."""
-    folder = tmp_path / "installation"
+def install(folder: Path) -> Installation:
+    """The stand-in as an executable, with models, in a new folder."""
     folder.mkdir()
-    made = Installation(write_program(folder / "TotalSegmentator"), write_models(folder / "models"), folder / "seen")
-    monkeypatch.setenv("STAND_IN_SEEN", str(made.seen_file))
+    program = folder / "TotalSegmentator"
+    program.write_text(f"#!{sys.executable}\n{(HERE / 'stand_in_program.py').read_text()}")
+    program.chmod(0o755)
+    made = Installation(program, write_models(folder / "models"))
+    made.obey("good")
     return made
 
 
 @pytest.fixture
-def obey(monkeypatch) -> Callable[[str], None]:
-    """Gives the stand-in its order."""
-    return lambda order: monkeypatch.setenv("STAND_IN", order)
+def installation(tmp_path) -> Installation:
+    """The stand-in."""
+    return install(tmp_path / "installation")
 
 
 def is_running(pid: int) -> bool:

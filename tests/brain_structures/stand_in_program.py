@@ -1,8 +1,8 @@
 """Stands in TotalSegmentator's place where its troubles are to be seen; the test puts an interpreter's line before it.
 
-What it does is in ``STAND_IN``: ``good`` (HU above 150 is brain), ``slowly`` (the same), ``exit N``, ``signal N``,
-``sleep`` (with a child), ``empty``, ``speck``, ``shifted``, ``cropped``, ``no mask``, ``no report``, ``damaged``.
-What it was given goes to the file ``STAND_IN_SEEN``.
+What it does is in the file ``order`` beside it: ``good`` (HU above 150 is brain), ``slowly`` (the same), ``exit N``,
+``signal N``, ``sleep`` (with a child), ``empty``, ``speck``, ``shifted``, ``cropped``, ``no mask``, ``no report``,
+``damaged``. What it was given goes to the file ``seen`` there.
 """
 
 import argparse
@@ -23,7 +23,8 @@ def main() -> None:
         parser.add_argument(name)
     parser.add_argument("--fast", action="store_true")
     given = parser.parse_args()
-    order = os.environ.get("STAND_IN", "good")
+    own = Path(sys.argv[0]).parent
+    order = (own / "order").read_text()
     image = nib.load(given.i)
     home, models = Path(os.environ["TOTALSEG_HOME_DIR"]), Path(os.environ["TOTALSEG_WEIGHTS_PATH"])
     child = subprocess.Popen(["sleep", "60"]) if order == "sleep" else None
@@ -36,9 +37,8 @@ def main() -> None:
         "configuration": json.loads((home / "config.json").read_text()),
         "input": [int(image.header["sform_code"]), image.header["descrip"].item().decode(), *image.header.extensions],
     }
-    part = Path(os.environ["STAND_IN_SEEN"] + ".part")
-    part.write_text(json.dumps(seen))
-    part.rename(os.environ["STAND_IN_SEEN"])
+    (own / "seen.part").write_text(json.dumps(seen))
+    (own / "seen.part").rename(own / "seen")
     print("Resampling...\nPredicting...", flush=True)
     for done in range(4):
         print(f"\r {25 * done}%|##  | {done}/4 [00:00<00:00, 9.29it/s]", end="", file=sys.stderr, flush=True)

@@ -126,9 +126,10 @@ def test_an_image_without_a_brain_is_refused(tmp_path):
 
 def test_ctrl_c_ends_the_program_too(installation, tmp_path):
     write_nifti(tmp_path / "ct.nii.gz", head_with_ball(*grid())[0])
+    installation.obey("sleep")
     started = subprocess.Popen(
         command(tmp_path / "ct.nii.gz", "-o", tmp_path / "brain.nii.gz", "--method", "totalsegmentator"),
-        env=os.environ | installation.environment() | {"STAND_IN": "sleep"},
+        env=os.environ | installation.environment(),
         stderr=subprocess.DEVNULL,
     )
     end = time.monotonic() + 60

@@ -91,8 +91,8 @@ def test_what_is_set_is_what_is_run(installation, scan):
         ("speck", "no_brain", "0 mL by TotalSegmentator"),
     ],
 )
-def test_each_trouble_is_told_and_nothing_falls_back(installation, obey, scan, temp, order, code, got):
-    obey(order)
+def test_each_trouble_is_told_and_nothing_falls_back(installation, scan, temp, order, code, got):
+    installation.obey(order)
     refused = refusal(installation, scan[0])
     assert (refused.code, refused.got) == (code, got)
     assert str(temp) not in str(refused)
@@ -104,15 +104,15 @@ def test_a_program_that_is_none_is_told(installation, scan):
     assert refusal(installation, scan[0]).got.startswith("a program that cannot be started")
 
 
-def test_it_is_killed_with_all_that_it_started_when_it_takes_too_long(installation, obey, scan, temp):
-    obey("sleep")
+def test_it_is_killed_with_all_that_it_started_when_it_takes_too_long(installation, scan, temp):
+    installation.obey("sleep")
     assert refusal(installation, scan[0], totalsegmentator_timeout_s=2.5).code == "totalsegmentator_timeout"
     assert all_gone([installation.seen["pid"], installation.seen["child"]])
     assert list(temp.iterdir()) == []
 
 
-def test_it_is_killed_with_all_that_it_started_when_nobody_wants_it(installation, obey, scan, temp):
-    obey("sleep")
+def test_it_is_killed_with_all_that_it_started_when_nobody_wants_it(installation, scan, temp):
+    installation.obey("sleep")
     asked_at = []
 
     def give_up(stage: str, fraction: float) -> None:
@@ -127,8 +127,8 @@ def test_it_is_killed_with_all_that_it_started_when_nobody_wants_it(installation
     assert list(temp.iterdir()) == []
 
 
-def test_progress_follows_the_programs_own(installation, obey, scan):
-    obey("slowly")
+def test_progress_follows_the_programs_own(installation, scan):
+    installation.obey("slowly")
     told: list[float] = []
     TotalSegmentatorBrain(installation.settings()).extract(scan[0], on_progress=lambda _, share: told.append(share))
     assert told == sorted(told)
@@ -187,7 +187,7 @@ def test_only_the_models_that_were_agreed_on_are_let_in(installation, scan):
     [checkpoint] = installation.models.glob("Dataset297*/*/fold_0/checkpoint_final.pth")
     changed = checkpoint.read_text()[:-1] + "!"
     checkpoint.write_text(changed)
-    installation.seen_file.unlink()
+    installation.obey("good")
     with pytest.raises(InputError) as refused:
         brain.extract(scan[0])
     assert refused.value.code == "other_weights"

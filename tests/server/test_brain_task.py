@@ -18,7 +18,7 @@ from perfusynth.server.brain_task import BrainWork
 from perfusynth.shared_files import shared_folders
 from perfusynth.synthesis.pipeline import Pipeline
 from perfusynth.volumes.nifti import write_nifti
-from tests.brain_structures.conftest import Installation, all_gone, write_models, write_program
+from tests.brain_structures.conftest import Installation, all_gone, install
 from tests.brain_structures.heads import dice, grid, head_with_ball
 
 CASE = shared_folders("sample-data")[0] / "phantom-4000020"
@@ -79,32 +79,25 @@ def test_it_is_no_model_and_cannot_be_trained(painted):
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory) -> Installation:
-    base = tmp_path_factory.mktemp("installation")
-    return Installation(write_program(base / "TotalSegmentator"), write_models(base / "models"), base / "seen")
-
-
-@pytest.fixture(scope="module")
-def server(installation, tmp_path_factory):
-    base = tmp_path_factory.mktemp("segmenting")
-    order = base / "order"
-    installation.program.write_text(
-        # The server was started with its variables: the order comes by a file.
-        installation.program.read_text().replace(
-            'os.environ.get("STAND_IN", "good")', f"Path({str(order)!r}).read_text()"
-        )
-    )
-    order.write_text("good")
-    named = installation.environment() | {"PERFUSYNTH_BRAIN_METHOD": "totalsegmentator"}
-    with running(base, COMMAND, **named) as started:
-        yield started
+def installed(tmp_path_factory) -> Installation:
+    return install(tmp_path_factory.mktemp("base") / "installation")
 
 
 @pytest.fixture
-def obey(server):
-    order = server.home.parent / "order"
-    yield order.write_text
-    order.write_text("good")
+def installation(installed) -> Installation:
+    """The one that the server has found, with its first order."""
+    installed.obey("good")
+    return installed
+
+
+def settings(installed: Installation) -> dict[str, str]:
+    return installed.environment() | {"PERFUSYNTH_BRAIN_METHOD": "totalsegmentator"}
+
+
+@pytest.fixture(scope="module")
+def server(installed, tmp_path_factory):
+    with running(tmp_path_factory.mktemp("segmenting"), COMMAND, **settings(installed)) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +108,7 @@ def scan(tmp_path_factory) -> tuple[bytes, np.ndarray]:
     return path.read_bytes(), ball
 
 
-def test_the_installations_method_makes_the_label(server, scan):
+def test_the_installations_method_makes_the_label(server, installation, scan):
     archive = result(server, scan[0])
     assert np.array_equal(np.asarray(nifti(archive.read("brain.nii.gz")).dataobj) > 0, scan[1])
     told = json.loads(archive.read("brain.json"))
@@ -123,39 +116,32 @@ def test_the_installations_method_makes_the_label(server, scan):
     assert server.call("GET", "/info/").json()["perfusynth"]["tasks"]["brain"]["brain_method"] == "totalsegmentator"
 
 
-def test_its_trouble_is_told_without_a_path(server, obey, scan):
-    obey("exit 3")
+def test_its_trouble_is_told_without_a_path(server, installation, scan):
+    installation.obey("exit 3")
     job = server.wait(server.submit(scan[0], task="brain"))
     assert job["error"]["code"] == "totalsegmentator_failed"
     assert "exit code 3" in job["error"]["got"]
     assert "/tmp" not in json.dumps(job)
 
 
-def test_a_cancelled_job_ends_the_program(server, installation, obey, scan):
-    obey("sleep")
-    installation.seen_file.unlink(missing_ok=True)
+def test_a_cancelled_job_ends_the_program(server, installation, scan):
+    installation.obey("sleep")
     job = server.submit(scan[0], task="brain")
     wait_for(installation.seen_file.exists, 60)
     server.call("DELETE", f"/jobs/{job}")
     assert all_gone([installation.seen["pid"], installation.seen["child"]])
     wait_for(lambda: not server.leftovers())
-    obey("good")
+    installation.obey("good")
     assert result(server, scan[0]).namelist(), "the worker goes on, or another took its place"
 
 
 def test_a_server_that_dies_takes_the_program_along(installation, scan, tmp_path):
-    installation.seen_file.unlink(missing_ok=True)
-    named = installation.environment() | {"PERFUSYNTH_BRAIN_METHOD": "totalsegmentator"}
-    order = Path(installation.program.read_text().split("Path('")[1].split("'")[0])
-    order.write_text("sleep")
-    try:
-        with running(tmp_path, COMMAND, **named) as doomed:
-            doomed.submit(scan[0], task="brain")
-            wait_for(installation.seen_file.exists, 60)
-            os.kill(doomed.process.pid, 9)
-            assert all_gone([installation.seen["pid"], installation.seen["child"]])
-    finally:
-        order.write_text("good")
+    installation.obey("sleep")
+    with running(tmp_path, COMMAND, **settings(installation)) as doomed:
+        doomed.submit(scan[0], task="brain")
+        wait_for(installation.seen_file.exists, 60)
+        os.kill(doomed.process.pid, 9)
+        assert all_gone([installation.seen["pid"], installation.seen["child"]])
 
 
 def test_a_worker_does_not_load_without_the_method_that_it_is_set_to(monkeypatch, tmp_path):
