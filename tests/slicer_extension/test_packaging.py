@@ -13,9 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "slicer_extension"
-MODULE = EXTENSION / "PerfuSynth"
+MODULES = ("PerfuSynth", "PerfuSynthRegistration")
 #: What the desktop program ships (Slicer 5.8 to 5.12): nothing else may be imported.
-SHIPPED = {"numpy", "requests", "SimpleITK", "vtk", "slicer", "qt", "ctk", "SampleData", "PerfuSynthLib"}
+SHIPPED = {"numpy", "requests", "SimpleITK", "vtk", "slicer", "qt", "ctk", "SampleData"} | {
+    f"{module}Lib" for module in MODULES
+}
 
 #: What `find_package(Slicer)` gives an extension, as little of it as ours uses: macros that write down their arguments.
 FAKE_SLICER = """
@@ -26,8 +28,8 @@ set(Slicer_QTSCRIPTEDMODULES_LIB_DIR lib/Slicer-5.10/qt-scripted-modules)
 set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR lib/Slicer-5.10/qt-scripted-modules)
 function(slicerMacroBuildScriptedModule)
   cmake_parse_arguments(MY "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
-  file(WRITE ${CMAKE_BINARY_DIR}/scripts.txt "${MY_SCRIPTS}")
-  file(WRITE ${CMAKE_BINARY_DIR}/resources.txt "${MY_RESOURCES}")
+  file(WRITE ${CMAKE_BINARY_DIR}/${MY_NAME}-scripts.txt "${MY_SCRIPTS}")
+  file(WRITE ${CMAKE_BINARY_DIR}/${MY_NAME}-resources.txt "${MY_RESOURCES}")
   foreach(path ${MY_SCRIPTS} ${MY_RESOURCES})
     if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${path})
       message(FATAL_ERROR "listed, but not there: ${path}")
@@ -63,22 +65,32 @@ def listed(build: Path, name: str) -> set[str]:
     return set(filter(None, (build / name).read_text().split(";")))
 
 
-def python_files() -> list[Path]:
-    return [MODULE / "PerfuSynth.py", *sorted((MODULE / "PerfuSynthLib").rglob("*.py"))]
+def python_files(*modules: str) -> list[Path]:
+    folders = [EXTENSION / module for module in modules]
+    return [path for folder in folders for path in (folder / f"{folder.name}.py", *sorted(folder.glob("*Lib/**/*.py")))]
 
 
-def test_every_python_file_is_packaged(configured):
-    there = {str(path.relative_to(MODULE)) for path in python_files()}
-    assert listed(configured, "scripts.txt") == there
+@pytest.mark.parametrize("module", MODULES)
+def test_every_python_file_is_packaged(configured, module):
+    there = {str(path.relative_to(EXTENSION / module)) for path in python_files(module)}
+    assert listed(configured, f"{module}-scripts.txt") == there
 
 
-def test_every_resource_is_packaged(configured):
-    there = {str(path.relative_to(MODULE)) for path in (MODULE / "Resources").rglob("*") if path.is_file()}
-    assert listed(configured, "resources.txt") == there
+@pytest.mark.parametrize("module", MODULES)
+def test_every_resource_is_packaged(configured, module):
+    folder = EXTENSION / module
+    there = {str(path.relative_to(folder)) for path in (folder / "Resources").rglob("*") if path.is_file()}
+    assert listed(configured, f"{module}-resources.txt") == there
+
+
+def test_no_file_of_one_module_hides_one_of_the_other():
+    """Installed, all modules share one folder."""
+    files = [{str(path.relative_to(EXTENSION / module)) for path in python_files(module)} for module in MODULES]
+    assert not files[0] & files[1]
 
 
 def test_every_self_test_is_run(configured):
-    there = {path.name for path in (MODULE / "Testing" / "Python").glob("*.py")}
+    there = {path.name for path in EXTENSION.glob("*/Testing/Python/*.py")}
     assert listed(configured, "tests.txt") == there
 
 
@@ -115,10 +127,10 @@ def test_the_project_is_named_as_the_catalog_entry():
     assert "project(PerfuSynth)" in (EXTENSION / "CMakeLists.txt").read_text()
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", python_files(*MODULES), ids=lambda path: path.name)
 def test_a_file_is_read_by_python_3_9_and_imports_what_slicer_ships(path):
     tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    widget = path.name.startswith("widget") or path.name == "PerfuSynth.py"
+    widget = path.name.startswith("widget") or path.stem in MODULES
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -135,13 +147,14 @@ def test_a_file_is_read_by_python_3_9_and_imports_what_slicer_ships(path):
             assert widget or top not in ("qt", "ctk"), f"{name} outside of the widget files"
 
 
-def test_the_panel_names_no_widget_twice():
-    ui = ElementTree.parse(MODULE / "Resources" / "UI" / "PerfuSynth.ui")
+@pytest.mark.parametrize("module", MODULES)
+def test_the_panel_names_no_widget_twice(module):
+    ui = ElementTree.parse(EXTENSION / module / "Resources" / "UI" / f"{module}.ui")
     names = [widget.get("name") for widget in ui.iter("widget")]
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", python_files(*MODULES), ids=lambda path: path.name)
 def test_no_type_is_put_together_at_run_time_as_python_3_9_cannot(path):
     tree = ast.parse(path.read_text())
     annotations = {
