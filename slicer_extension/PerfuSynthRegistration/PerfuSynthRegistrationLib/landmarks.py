@@ -12,6 +12,7 @@ from PerfuSynthLib.node_geometry import array_of
 from PerfuSynthLib.problems import Problem
 
 from .rigid import rigid_of
+from .scene_nodes import remove_node
 
 #: Pairs that a rigid fit needs at least.
 MINIMUM_PAIRS = 3
@@ -187,7 +188,7 @@ class Landmarks:
     def remove(self) -> None:
         """Take the markups out of the scene."""
         for node in self.nodes.values():
-            self._scene.RemoveNode(node)
+            remove_node(self._scene, node)
 
 
 def _points(places: np.ndarray) -> Any:

@@ -27,6 +27,7 @@ from .look_settings import (
 from .moved_volume import MovedVolume
 from .prepare import Prepared, prepare
 from .registration_layout import BOTH_VIEWS, FIXED_VIEWS, MOVING_VIEWS, Content, fill_view
+from .scene_nodes import remove_node
 
 
 class Looks:
@@ -116,8 +117,10 @@ class Looks:
 
     def remove(self) -> None:
         """Take everything that was made for looking out of the scene."""
-        for node in [*self._nodes.values(), *self._colours]:
-            self._scene.RemoveNode(node)
+        for node in self._nodes.values():
+            remove_node(self._scene, node)
+        for colours in self._colours:
+            self._scene.RemoveNode(colours)
         self._nodes, self._colours = {}, []
 
     @staticmethod

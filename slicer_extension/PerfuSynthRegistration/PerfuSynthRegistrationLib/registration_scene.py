@@ -18,6 +18,7 @@ from .nmi import LiveNmi
 from .prepare import Prepared
 from .registration_views import RegistrationViews
 from .rigid import inverse, rigid_of
+from .scene_nodes import remove_node
 
 #: What the views' renderers are asked of where there are no views.
 NO_VIEWS: Callable[[str], Any] = lambda name: None  # noqa: E731 - a default argument
@@ -188,7 +189,7 @@ class RegistrationScene(MovedImage):
         self._looks.remove()
         self.landmarks.remove()
         for node in (self.moving_node, self.fixed_node, self.transform_node):
-            self._scene.RemoveNode(node)
+            remove_node(self._scene, node)
 
     def _changed(self) -> None:
         self._looks.follow(self.fixed_to_moving)
