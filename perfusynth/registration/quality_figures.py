@@ -7,7 +7,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from perfusynth.registration.skull_slices import BONE_HU, around, enclosed
 from perfusynth.volumes.blocks import block_factors, block_mean
+from perfusynth.volumes.geometry import nearest_ras
 from perfusynth.volumes.volume import Volume
 
 #: What each figure is. All are of the place where the moving image is put on the fixed one.
@@ -29,12 +31,6 @@ FIGURES: dict[str, str] = {
 BLOCK_MM = 2.0
 #: Values are held between these before anything is averaged, so that padding is air; HU.
 AIR_HU, DENSE_HU = -200.0, 1500.0
-#: Bone, HU; what encloses the brain, thinner bone in thick slices among it, HU.
-BONE_HU, SHELL_HU = 300.0, 150.0
-#: Gaps in the skull that are closed in plane, and what is looked at around it, mm.
-GAP_MM, AROUND_MM = 6.0, 6.0
-#: Least cross-section of a brain in a slice, cm2.
-LEAST_CM2 = 10.0
 #: Bins of the joint histogram along each axis.
 BINS = 48
 #: Neighbours that `nmi_margin` looks at: shifts along the axes, and turns that move the head's edge as far, mm.
@@ -132,18 +128,19 @@ def _pair_of(
         if moving_mask is None
         else _sampled(_mask_blocks(moving, moving_mask).astype(np.float32), index, 0.0).reshape(small.shape) > 0.5,
     )
-    heads = [_around(image, found, small.spacing) for image, found in zip((small.array, on_fixed), inside, strict=True)]
+    heads = [around(image, found, small.spacing) for image, found in zip((small.array, on_fixed), inside, strict=True)]
     return _Pair(small, other, transform, on_fixed, seen, inside, heads[0], (heads[0] | heads[1]) & seen)
 
 
 def _blocks(volume: Volume) -> Volume:
-    held = volume.with_array(np.clip(volume.array, AIR_HU, DENSE_HU))
-    return block_mean(held, block_factors(volume.spacing, BLOCK_MM))
+    """Means of blocks, slices along the last axis."""
+    held = nearest_ras(volume.with_array(np.clip(volume.array, AIR_HU, DENSE_HU)))
+    return block_mean(held, block_factors(held.spacing, BLOCK_MM))
 
 
 def _mask_blocks(volume: Volume, mask: np.ndarray) -> np.ndarray:
-    as_volume = volume.with_array(np.asarray(mask, dtype=np.float32))
-    return block_mean(as_volume, block_factors(volume.spacing, BLOCK_MM)).array > 0.5
+    as_volume = nearest_ras(volume.with_array(np.asarray(mask, dtype=np.float32)))
+    return block_mean(as_volume, block_factors(as_volume.spacing, BLOCK_MM)).array > 0.5
 
 
 def _indices(fixed: Volume, moving: Volume, transform: np.ndarray) -> np.ndarray:
@@ -163,36 +160,6 @@ def _within(index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _sampled(array: np.ndarray, index: np.ndarray, outside: float) -> np.ndarray:
     return ndimage.map_coordinates(array, index, order=1, mode="constant", cval=outside, prefilter=False)
-
-
-def enclosed(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """What bone encloses, slice by slice along the last axis, bool; slices that are open or tiny have nothing.
-
-    Slices are enough for slabs of 2 cm, which no method for whole heads finds a brain in.
-    """
-    reach = max(1, round(GAP_MM / 2 / float(spacing[:2].min())))
-    disk = np.hypot(*np.ogrid[-reach : reach + 1, -reach : reach + 1]) <= reach + 0.5
-    least = LEAST_CM2 * 100 / float(spacing[0] * spacing[1])
-    found = np.zeros(hu.shape, dtype=bool)
-    for k in range(hu.shape[2]):
-        shell = np.pad(hu[..., k] >= SHELL_HU, reach)
-        closed = ndimage.binary_closing(shell, disk)
-        inner = (ndimage.binary_fill_holes(closed) & ~closed)[reach:-reach, reach:-reach]
-        labels, count = ndimage.label(inner)
-        if count:
-            sizes = np.bincount(labels.ravel())
-            sizes[0] = 0
-            if sizes.max() >= least:
-                found[..., k] = labels == sizes.argmax()
-    return found
-
-
-def _around(hu: np.ndarray, inside: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Skull, what it encloses and what lies around it in plane."""
-    reach = max(1, round(AROUND_MM / float(spacing[:2].min())))
-    cross = ndimage.generate_binary_structure(3, 1)
-    cross[:, :, [0, 2]] = False
-    return ndimage.binary_dilation(inside | (hu >= BONE_HU), cross, iterations=reach)
 
 
 def _nmi(pair: _Pair) -> tuple[float, float]:

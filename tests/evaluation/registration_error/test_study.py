@@ -1,13 +1,15 @@
 """The study's rows: three sets apart, resumed, refused when registered otherwise; its table and pictures."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import image
 
 from perfusynth.errors import InputError
-from perfusynth.evaluation.registration_error import study
+from perfusynth.evaluation.registration_error import pairs, study
+from perfusynth.evaluation.registration_error.__main__ import study as command
 from perfusynth.evaluation.registration_error.fit import SIGNS, fit_model, probabilities
 from perfusynth.evaluation.registration_error.pairs import SEEDS_A_BLOCK, SimulatedPair
 from perfusynth.evaluation.registration_error.picture import draw_pairs, draw_probabilities
@@ -20,6 +22,7 @@ from perfusynth.evaluation.registration_error.study import (
     settings_hash,
 )
 from perfusynth.evaluation.registration_error.table import markdown, summary
+from perfusynth.registration import error_probability, register
 from perfusynth.registration.registration_settings import RegistrationSettings
 from perfusynth.volumes.volume import Volume
 
@@ -129,3 +132,27 @@ def test_in_pictures_of_pairs_the_patients_left_is_on_the_right(tmp_path):
         panel = panel[:, image_columns[0] : image_columns[-1]]
         left, right = np.array_split(panel[panel.shape[0] // 3 : -panel.shape[0] // 3], 2, axis=1)
         assert right.mean() > left.mean() + 0.3
+
+
+def test_the_command_fits_reports_and_puts_the_model_in_force(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "row_of", made_up)
+    # The pictures' pairs, without heads and registration.
+    hu = Volume(np.zeros((20, 20, 3)), np.diag([10.0, 10.0, 5.0, 1.0]))
+    still = SimulatedPair(0, "ordinary", ("1", "1"), hu, hu, np.eye(4), np.zeros((1, 3)), np.zeros((1, 3)))
+    monkeypatch.setattr(pairs, "simulated_pair", lambda seed, hard: still)
+    monkeypatch.setattr(register, "register", lambda fixed, moving: SimpleNamespace(fixed_to_moving=np.eye(4)))
+    monkeypatch.setattr(error_probability, "MODEL_FILE", tmp_path / "in_force.json")
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    page = "before\n<!-- registration-error:begin -->\nold\n<!-- registration-error:end -->\nafter\n"
+    (docs / "registration.md").write_text(page)
+    command(out=tmp_path / "out", share=0.3, processes=1, keep=True, docs=docs)
+    model = json.loads((tmp_path / "in_force.json").read_text())
+    assert model == json.loads((tmp_path / "out" / "error_probability.json").read_text())
+    assert model["fitted_on"]["seeds"][0] == BLOCKS["fit"] * SEEDS_A_BLOCK
+    text = (docs / "registration.md").read_text()
+    assert "old" not in text
+    assert "Brier score" in text
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert {path.name for path in (docs / "pictures").iterdir()} == {"registration_error.png", "registration_pairs.png"}
