@@ -43,7 +43,7 @@ def label_names(model: dict, params: dict) -> list[str]:
 def segmented(client, painted, tmp_path) -> tuple[sitk.Image, list[str], sitk.Image]:
     """The module's way from its list of models to a label map on disk: the map, its segments' names, the volume."""
     info = client.info()
-    [model] = segmentation_models(info)
+    model = segmentation_models(info)[0]
     volume = tmp_path / "tmpabcd.nii.gz"
     sitk.WriteImage(sitk.ReadImage(painted.studies / "case1" / "ncct.nii.gz"), volume)
     session = client.create_session(str(volume))["session_id"]
@@ -54,13 +54,14 @@ def segmented(client, painted, tmp_path) -> tuple[sitk.Image, list[str], sitk.Im
     return sitk.ReadImage(file), label_names(info["models"][model], params), sitk.ReadImage(volume)
 
 
-def test_the_module_lists_one_segmentation_model_and_its_label(client):
+def test_the_module_lists_the_hypoperfusion_before_the_brain_and_its_label(client):
     info = client.info()
     assert not info.get("config"), "the module takes this for an old server"
-    [name] = segmentation_models(info)
-    assert name == "ncct_hypoperfusion"
-    assert list(info["models"][name]["labels"]) == info["labels"]
-    assert all("SYNTHETIC - research use only" in label for label in info["labels"])
+    name, second = segmentation_models(info)
+    assert (name, second) == ("ncct_hypoperfusion", "brain"), "the first is chosen until somebody chooses"
+    [label] = info["models"][name]["labels"]
+    assert sorted(info["labels"]) == sorted([label, "brain"])
+    assert "SYNTHETIC - research use only" in label
     assert "SYNTHETIC - research use only" in info["models"][name]["description"], "the tooltip"
     assert not client.auth_enabled()
     assert client.train_status(check_if_running=True) is False
