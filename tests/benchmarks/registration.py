@@ -1,0 +1,105 @@
+"""Registration of NCCT and CT perfusion on simulated pairs: seconds and error, beside itk-elastix."""
+
+import statistics
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from perfusynth.evaluation.registration_error.pairs import SimulatedPair, simulated_pair
+from perfusynth.registration.head_images import head_region, on_grid, without_padding
+from perfusynth.registration.register import register
+from perfusynth.registration.registration_settings import RegistrationSettings
+from perfusynth.volumes.geometry import nearest_ras
+from perfusynth.volumes.volume import Volume
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.plan import FULL, Plan
+from tests.benchmarks.timing import seconds
+
+ROW = "registration of NCCT and CTP"
+#: Pairs of the block of seeds that nothing was chosen on.
+PAIRS, QUICK_PAIRS = 50, 2
+_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass
+class _Way:
+    """What one way of registering took and reached, pair by pair."""
+
+    taken_s: list[float]
+    errors_mm: list[float]
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """The same pairs both ways, one after the other in turn."""
+    count = PAIRS if plan is FULL else QUICK_PAIRS
+    ours, theirs = _Way([], []), _Way([], [])
+    for seed in range(count):
+        pair = simulated_pair(seed)
+        for way, call in ((ours, _ours), (theirs, _elastix)):
+            found: list[np.ndarray] = []
+            way.taken_s.append(seconds(lambda call=call, found=found, pair=pair: found.append(call(pair))))
+            way.errors_mm.append(pair.error_mm(found[0]))
+    against = "itk-elastix, rigid"
+    note = "ours with restarts and figures of quality; theirs without"
+    return [
+        Figure(ROW, "a pair, median", statistics.median(ours.taken_s), "s", count, against,
+               statistics.median(theirs.taken_s), note),
+        Figure(ROW, "a pair, slowest", max(ours.taken_s), "s", count, against, max(theirs.taken_s)),
+        Figure(ROW, "error, mean", statistics.mean(ours.errors_mm), "mm", count, against,
+               statistics.mean(theirs.errors_mm), "mean over a pair's points"),
+        Figure(ROW, "error, worst pair", max(ours.errors_mm), "mm", count, against, max(theirs.errors_mm)),
+    ]  # fmt: skip
+
+
+def _ours(pair: SimulatedPair) -> np.ndarray:
+    return register(pair.fixed, pair.moving).fixed_to_moving
+
+
+def _elastix(pair: SimulatedPair) -> np.ndarray:
+    """elastix' own rigid parameters, begun at the centres of gravity, on the same images and in the same region."""
+    import itk
+
+    settings = RegistrationSettings()
+    fixed, moving = (
+        volume.with_array(np.clip(volume.array, settings.low_hu, settings.high_hu))
+        for volume in (without_padding(nearest_ras(pair.fixed)), without_padding(nearest_ras(pair.moving)))
+    )
+    region = fixed.with_array(on_grid(head_region(fixed, settings), fixed))
+    parameters = itk.ParameterObject.New()
+    rigid = parameters.GetDefaultParameterMap("rigid", 4)
+    rigid["AutomaticTransformInitialization"] = ["true"]
+    rigid["AutomaticTransformInitializationMethod"] = ["CenterOfGravity"]
+    rigid["WriteResultImage"] = ["false"]
+    # An image pyramid of 8 and 4 slices would leave nothing of 16 slices: in plane alone.
+    rigid["ImagePyramidSchedule"] = [str(n) for n in (8, 8, 1, 4, 4, 1, 2, 2, 1, 1, 1, 1)]
+    rigid["ErodeMask"] = ["false"]
+    parameters.AddParameterMap(rigid)
+    _, result = itk.elastix_registration_method(
+        _itk_image(fixed),
+        _itk_image(moving),
+        fixed_mask=_itk_image(region, np.uint8),
+        parameter_object=parameters,
+        log_to_console=False,
+    )
+    found = result.GetParameterMap(0)
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter([float(value) for value in found["CenterOfRotationPoint"]])
+    transform.SetParameters([float(value) for value in found["TransformParameters"]])
+    transform.SetComputeZYX(found["ComputeZYX"][0] == "true")
+    centre, turn = np.array(transform.GetCenter()), np.array(transform.GetMatrix()).reshape(3, 3)
+    lps = np.eye(4)
+    lps[:3, :3], lps[:3, 3] = turn, np.array(transform.GetTranslation()) + centre - turn @ centre
+    return _FLIP @ lps @ _FLIP
+
+
+def _itk_image(volume: Volume, dtype: type = np.float32):
+    import itk
+
+    lps = _FLIP @ volume.affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image = itk.image_from_array(np.ascontiguousarray(volume.array.T.astype(dtype)))
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection(itk.matrix_from_array(lps[:3, :3] / spacing))
+    return image
