@@ -212,6 +212,7 @@ class Cases:
             self._opened(found)
         elif isinstance(found, LoadedCase):
             self._ahead = found
+            self.refresh()
         self._changed()
 
     def _not_ahead(self, problem: Problem) -> None:

@@ -54,6 +54,7 @@ class UnsentStore:
 
     def __init__(self, folder: Path):
         self._folder = Path(folder)
+        self._known: list[UnsentWork] | None = None  # the panel asks at every step of a drag
 
     def keep(self, work: UnsentWork) -> None:
         """Keep work in the place of what was kept for the case.
@@ -65,6 +66,7 @@ class UnsentStore:
         """
         content = work._asdict()
         content["fixed_to_moving"] = np.asarray(work.fixed_to_moving, float).tolist()
+        self._known = None
         try:
             private_folder(self._folder)
             write_whole(self._path(work.address, work.case), json.dumps(content).encode())
@@ -78,11 +80,14 @@ class UnsentStore:
 
     def of(self, address: str) -> list[UnsentWork]:
         """All that is kept for a server, the oldest first; what cannot be read is passed over."""
-        found = [work for path in sorted(self._folder.glob("*.json")) if (work := _read(path)) is not None]
-        return sorted((work for work in found if work.address == address), key=lambda work: work.time)
+        if self._known is None:
+            read = (_read(path) for path in sorted(self._folder.glob("*.json")))
+            self._known = sorted((work for work in read if work is not None), key=lambda work: work.time)
+        return [work for work in self._known if work.address == address]
 
     def forget(self, address: str, case: str) -> None:
         """Keep nothing of a case."""
+        self._known = None
         self._path(address, case).unlink(missing_ok=True)
 
     def _path(self, address: str, case: str) -> Path:

@@ -133,7 +133,7 @@ def _told(moved: Pose) -> str:
     ways = (("left", "right"), ("back", "front"), ("down", "up"))
     told = [f"{abs(mm):.1f} {ways[axis][mm > 0]}" for axis, mm in enumerate(moved.shift_mm) if abs(mm) >= 0.05]
     shift = ", ".join(told)
-    x, y, z = moved.angles_deg
+    x, y, z = (round(degrees, 1) + 0.0 for degrees in moved.angles_deg)  # no -0.0
     return (
         f"NCCT moved by {moved.distance_mm:.1f} mm{f' ({shift})' if shift else ''} and turned by "
         f"{moved.angle_deg:.1f}° (sagittal {x:+.1f}, coronal {y:+.1f}, axial {z:+.1f})."

@@ -10,6 +10,8 @@ from .session import RegistrationSession
 from .session_work import who
 from .worklist_answers import Case, Version, minute_of
 
+#: Rows that a table shows at once; the rest is scrolled to. [d]
+_MOST_ROWS = 8
 _COLUMNS = ("Who", "When (UTC)", "Verdict", "Reason")
 
 
@@ -48,14 +50,16 @@ def _row(version: Version) -> tuple[str, ...]:
 
 def begin_table(table: Any, columns: tuple[str, ...]) -> None:
     """Columns of a table that is only read."""
+    table.verticalHeader().setDefaultSectionSize(int(1.6 * table.fontMetrics().height()))
     table.setColumnCount(len(columns))
     table.setHorizontalHeaderLabels(columns)
     table.verticalHeader().setVisible(False)
     table.horizontalHeader().setStretchLastSection(True)
+    fill_table(table, [])
 
 
 def fill_table(table: Any, rows: list[tuple[str, ...]]) -> None:
-    """Texts into a table's cells."""
+    """Texts into a table's cells; the table is as high as it needs to be, up to a limit."""
     table.setRowCount(len(rows))
     for index, row in enumerate(rows):
         for column, text in enumerate(row):
@@ -66,3 +70,5 @@ def fill_table(table: Any, rows: list[tuple[str, ...]]) -> None:
             item.setText(text)
             item.setToolTip(text)
     table.resizeColumnsToContents()
+    shown = max(1, min(len(rows), _MOST_ROWS))
+    table.setFixedHeight(table.horizontalHeader().height + shown * table.verticalHeader().defaultSectionSize + 4)

@@ -10,6 +10,7 @@ from small_scan import small_scan
 from perfusynth.registration.transform_file import transform_bytes
 from perfusynth.volumes.case_file import write_case_file
 from perfusynth.volumes.case_registration import CaseRegistration, keep_registration
+from perfusynth.volumes.volume import Volume
 
 #: RAS to LPS and back.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -24,12 +25,10 @@ def rigid(shift_mm=(0.0, 0.0, 0.0), axial_deg: float = 0.0) -> np.ndarray:
     return matrix
 
 
-def write_case(folder: Path, truth: np.ndarray, said: np.ndarray, probability: float | None = 0.5) -> None:
+def write_case(folder: Path, truth: np.ndarray, said: np.ndarray, probability: float) -> None:
     """A case whose images lie to each other as ``truth``, and whose automatic registration says ``said``."""
-    folder.mkdir(parents=True)
     scan = small_scan()
     moving = np.asarray(scan.array, np.float32)
-    nib.save(nib.Nifti1Image(moving.astype(np.int16), scan.affine), folder / "ncct.nii.gz")
     image = image_of(moving, scan.affine)
     transform = sitk.AffineTransform(3)
     lps = _FLIP @ truth @ _FLIP
@@ -37,7 +36,14 @@ def write_case(folder: Path, truth: np.ndarray, said: np.ndarray, probability: f
     transform.SetTranslation(lps[:3, 3].tolist())
     fixed = sitk.GetArrayFromImage(sitk.Resample(image, image, transform, sitk.sitkLinear, -1000.0)).transpose(2, 1, 0)
     noise = np.random.default_rng(0).normal(0, 3, fixed.shape)
-    nib.save(nib.Nifti1Image((fixed + noise).astype(np.int16), scan.affine), folder / "ctp.nii.gz")
+    write_folder(folder, Volume(fixed + noise, scan.affine), Volume(moving, scan.affine), said, probability)
+
+
+def write_folder(folder: Path, fixed: Volume, moving: Volume, said: np.ndarray, probability: float) -> None:
+    """A case folder of two images (HU) whose automatic registration says ``said``."""
+    folder.mkdir(parents=True)
+    for name, volume in (("ctp", fixed), ("ncct", moving)):
+        nib.save(nib.Nifti1Image(volume.array.astype(np.int16), volume.affine), folder / f"{name}.nii.gz")
     write_case_file(folder, {"kind": "study"})
     registration = CaseRegistration(said, "automatic", probability, time="2026-01-01T00:00:00+00:00", software="test")
     keep_registration(folder, registration, transform_bytes(said, np.zeros(3)))

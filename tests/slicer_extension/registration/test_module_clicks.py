@@ -139,6 +139,11 @@ def test_landmarks_tell_how_far_they_are_apart_and_fit(annotator):
     assert np.allclose(scene.fixed_to_moving, CASES["worst"][1], atol=1e-6)
     annotator.program.click(annotator.ui.clearLandmarksButton)
     assert "No landmarks" in annotator.ui.landmarksLabel.text
+    annotator.press("L")
+    assert landmarks.placing
+    assert "next click marks a place in the CTP" in annotator.ui.landmarksLabel.text
+    landmarks.place(False)  # as a right click in a view does
+    annotator.program.wait(lambda: not annotator.ui.markButton.checked)
 
 
 def test_automatic_from_here_finds_the_truth(annotator):
