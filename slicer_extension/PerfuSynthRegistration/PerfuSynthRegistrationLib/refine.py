@@ -130,7 +130,7 @@ def _region(blocks: GridVolume, kind: ImageKind) -> np.ndarray:
     bone = blocks.array > BONE_HU
     region = grown(bone | enclosed(bone, blocks.spacing), blocks.spacing, AROUND_MM)
     if np.count_nonzero(region) < FEWEST:
-        region = blocks.array > kind.head_above
+        region = blocks.array > max(kind.head_above, kind.compared[0])
     if np.count_nonzero(region) < FEWEST:
         raise Problem("empty_fixed", "The fixed image shows no head.", "Mark the case as failed, with this as reason.")
     return region

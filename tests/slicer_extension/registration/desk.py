@@ -50,6 +50,7 @@ class Mouse:
     def __init__(self, view: View):
         self._view = view
         self._style = slicer.vtkMRMLSliceViewInteractorStyle()  # Slicer's own tools: window, pan, placing points
+        self._style.SetSliceLogic(view.logic)
         self._style.SetDisplayableManagers(view._group)
         view.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self._style.SetInteractor(view.interactor)

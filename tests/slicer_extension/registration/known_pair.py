@@ -41,8 +41,8 @@ def hu_at(ras: np.ndarray, ball_hu: float = BALL_HU) -> np.ndarray:
 
 def _inside(ras: np.ndarray, centre: np.ndarray, half_axes: np.ndarray) -> np.ndarray:
     """1 inside an ellipsoid, 0 outside, with a soft edge."""
-    size = np.sqrt((((ras - centre) / half_axes) ** 2).sum(axis=-1))
-    return np.clip(0.5 - (size - 1) * half_axes.min() / EDGE_MM, 0, 1)
+    size = np.sqrt((((ras - np.array(centre)) / np.array(half_axes)) ** 2).sum(axis=-1))
+    return np.clip(0.5 - (size - 1) * min(half_axes) / EDGE_MM, 0, 1)
 
 
 def grid(spacing, extent=(190.0, 220.0, 150.0), directions=None) -> tuple[tuple[int, ...], np.ndarray]:
@@ -57,7 +57,7 @@ def grid(spacing, extent=(190.0, 220.0, 150.0), directions=None) -> tuple[tuple[
     return tuple(int(n) for n in shape), affine
 
 
-def image(shape, affine, to_head: np.ndarray, seed: int, noise: float, ball_hu: float = BALL_HU) -> GridVolume:
+def image(shape, affine, to_head: np.ndarray, seed: int, noise: float, ball_hu: float) -> GridVolume:
     """The head on a grid; ``to_head`` takes the grid's frame to the head's."""
     index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
     matrix = to_head @ affine
@@ -75,5 +75,5 @@ def known_pair(
     """A CTP's mean (80 mm of the head, its ball enhanced) and an NCCT of the whole head."""
     truth = np.eye(4) if fixed_to_moving is None else fixed_to_moving
     fixed = image(*grid(spacing[0], (190.0, 220.0, 80.0)), np.eye(4), 1, noise, 180.0)
-    moving = image(*grid(spacing[1], directions=directions), np.linalg.inv(truth), 2, noise)
+    moving = image(*grid(spacing[1], directions=directions), np.linalg.inv(truth), 2, noise, BALL_HU)
     return Pair(fixed, moving, truth)

@@ -161,7 +161,7 @@ def test_elsewhere_the_mouse_stays_slicers_own(desk, pair, what):
     if what == "handles hidden":
         scene.set_handles(False)
     heard = []
-    desk.views()[AXIAL].interactor.AddObserver("LeftButtonPressEvent", lambda *_: heard.append(1), -1.0)
+    desk.views()[AXIAL].interactor.AddObserver("LeftButtonPressEvent", lambda *_: heard.append(1), 0.5)
     desk.mouse(AXIAL).drag(start, start - by(20, 0), shift=what == "with Shift")
     assert not scene.corrected
     assert heard
@@ -171,7 +171,7 @@ def test_elsewhere_the_mouse_stays_slicers_own(desk, pair, what):
 def test_while_the_handles_are_dragged_slicers_tools_hear_nothing(desk, pair):
     scene = shown(desk, pair)
     heard = []
-    desk.views()[AXIAL].interactor.AddObserver("LeftButtonPressEvent", lambda *_: heard.append(1), -1.0)
+    desk.views()[AXIAL].interactor.AddObserver("LeftButtonPressEvent", lambda *_: heard.append(1), 0.5)
     centre = np.round(pixel_of(desk.views()[AXIAL], scene.centre_seen))
     desk.mouse(AXIAL).drag(centre, centre + by(20, 0))
     assert scene.corrected
