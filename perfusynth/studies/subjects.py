@@ -94,12 +94,9 @@ class Subject:
 
 
 def signature_of(files: Iterable[Path]) -> str:
-    """SHA-256 over names, sizes and times of files."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        state = path.stat()
-        digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    """SHA-256 over names, sizes and times of files, wherever their folder lies."""
+    states = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 def excluded_for(error: InputError, session: str = "") -> Excluded:
