@@ -30,6 +30,9 @@ def maps(
         bool, typer.Option("--partial-volume/--no-partial-volume", help="Scale the artery to the vein's area.")
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    brain_method: Annotated[
+        str | None, typer.Option(help="builtin or totalsegmentator; default: PERFUSYNTH_BRAIN_METHOD, else builtin.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write report.html and report.png.")] = True,
 ) -> None:
     """Make quantitative perfusion maps out of a CT perfusion study. Research use only.
@@ -47,6 +50,7 @@ def maps(
     position = None if aif is None else _position(aif)
     listed = None if times is None else _times(times)
     with result_folder(out) as folder:
+        from perfusynth.brain_structures.methods import brain_extractor
         from perfusynth.ctp_maps.pipeline import make_maps
 
         settings = _settings(
@@ -59,6 +63,7 @@ def maps(
                 settings,
                 times_s=listed,
                 interval_s=interval,
+                extractor=brain_extractor(brain_method, device=device),
                 report=report,
                 on_progress=progress,
             )

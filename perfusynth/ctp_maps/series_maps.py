@@ -105,8 +105,8 @@ def maps_of_series(
     with stages.stage("motion") as progress:
         found, motion = _still(series_nearest_ras(even), settings, progress)
         still = found.series
-    with stages.stage("brain"):
-        brain = (extractor or BuiltinBrain()).extract(still.mean(slice(None)))
+    with stages.stage("brain") as progress:
+        brain = (extractor or BuiltinBrain()).extract(still.mean(slice(None)), on_progress=progress)
     with stages.stage("arteries"):
         seen = brain.mask & found.valid
         bolus = find_bolus(still, seen, settings.bolus)

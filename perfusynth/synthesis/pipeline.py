@@ -120,7 +120,8 @@ class Pipeline:
                 brain = self.extractor.extract(scan.volume, on_progress=progress)
             midplane = find_midplane(scan.volume, brain) if options.mask else _middle(scan.volume)
             if options.checks:
-                findings += check_anatomy(scan.volume, brain, midplane=midplane)
+                inside = self._inside_of_skull(scan.volume, brain) if options.mask else brain
+                findings += check_anatomy(scan.volume, inside, midplane=midplane)
                 refuse(findings, options.override)
         with stages.stage("generate") as progress:
             brain_volume = scan.volume.with_array(brain.mask)
@@ -140,6 +141,10 @@ class Pipeline:
         )
         measurements.write_json(out / "measurements.json")
         return measurements
+
+    def _inside_of_skull(self, ncct: Volume, brain: BrainMask) -> BrainMask:
+        """What the head check looks at: its limits are for a brain that ends at the inner table of the skull."""
+        return brain if isinstance(self.extractor, BuiltinBrain) else BuiltinBrain().extract(ncct)
 
     def _only_input(self, inputs: Mapping[str, Path]) -> Path:
         names = [spec.name for spec in self.bundle.spec.inputs]

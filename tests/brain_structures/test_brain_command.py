@@ -141,9 +141,10 @@ def test_ctrl_c_ends_the_program_too(installation, tmp_path):
     assert not (tmp_path / "brain.nii.gz").exists()
 
 
-def test_a_synthesis_does_not_start_without_the_method_it_was_asked_for(tmp_path):
+@pytest.mark.parametrize("name", ["synthesize", "maps"])
+def test_no_maps_are_made_without_the_method_that_was_asked_for(tmp_path, name):
     ended = subprocess.run(
-        [*command()[:-1], *f"synthesize {CASE}/ncct.nii.gz -o {tmp_path}/out --brain-method totalsegmentator".split()],
+        [*command()[:-1], *f"{name} {CASE}/ncct.nii.gz -o {tmp_path}/out --brain-method totalsegmentator".split()],
         env=os.environ | {"PERFUSYNTH_TOTALSEGMENTATOR": str(tmp_path / "no")},
         capture_output=True,
         text=True,
