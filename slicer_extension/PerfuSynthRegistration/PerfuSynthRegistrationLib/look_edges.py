@@ -9,9 +9,10 @@ from PerfuSynthLib.grid_volume import GridVolume
 from .skull import by_slices
 
 #: Width (sigma) of the smoothing before the gradient, mm in the slice: noise of 5 mm slices stays below it. [d]
-SIGMA_MM = 1.2
-#: Changes from this on begin an edge, and from this on continue one: share of the window a mm. [d]
-STRONG, WEAK = 0.12, 0.05
+SIGMA_MM = 2.0
+#: Changes from this on begin an edge, and from this on continue one: share of the window a mm. [d] Ventricles are
+#: edges with these, noise of 12 HU is none.
+STRONG, WEAK = 0.06, 0.03
 
 
 def edges_of(picture: GridVolume) -> np.ndarray:

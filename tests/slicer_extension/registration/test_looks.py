@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from desk import Desk, bright_spot, grey, pixel_of, shade
-from known_pair import BALL, BRAIN_MM, CYST, SKULL_MM, known_pair
+from known_pair import BALL, BALL_MM, BRAIN_MM, CYST, CYST_MM, SKULL_MM, known_pair
 from PerfuSynthRegistrationLib import look_settings as looks
 from PerfuSynthRegistrationLib import registration_layout as layout
 from PerfuSynthRegistrationLib.prepare import prepare
@@ -110,11 +110,25 @@ def test_edges_of_the_moving_image_lie_on_the_skull_of_the_fixed_one(desk, scene
     outer, inner = (np.abs(ellipse_mm(view, found, size)) < 2.5 for size in (SKULL_MM, BRAIN_MM))
     assert outer.sum() > 400
     assert inner.sum() > 300
-    assert (outer | inner).mean() > 0.98
+    assert (outer | inner).mean() > 0.9  # the rest is the cyst
     scene.step("Right", large=True)  # 2.5 mm, to the patient's left
     moved = orange(view.pixels())
     assert np.median(np.abs(ellipse_mm(view, moved, SKULL_MM, (-2.5, 0)))[ellipse_mm(view, moved, SKULL_MM) > -4]) < 1.6
     assert not np.array_equal(moved, found)
+
+
+def test_noise_has_no_edges_and_a_ventricle_has():
+    noisy = known_pair(noise=12.0).moving
+    edges = prepare(noisy).edges
+    found = np.argwhere(edges.array > 0) @ edges.affine[:3, :3].T + edges.affine[:3, 3]
+    found = found[np.abs(found[:, 2]) < 12]
+    in_brain = found[np.sqrt(((found / BRAIN_MM) ** 2).sum(axis=1)) < 0.9]
+    near = [
+        np.abs(np.sqrt((((in_brain - centre) / size) ** 2).sum(axis=1)) - 1) * min(size) < 5
+        for centre, size in ((CYST, CYST_MM), (BALL, np.full(3, BALL_MM)))
+    ]
+    assert near[0].sum() > 100
+    assert (near[0] | near[1]).mean() > 0.85
 
 
 def test_difference_is_dark_where_the_images_fit_and_coloured_by_the_brighter_one(desk, scene):

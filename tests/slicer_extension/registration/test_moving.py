@@ -265,6 +265,20 @@ def test_a_case_that_is_removed_leaves_the_scene_as_it_was(desk, pair):
         assert view.pixels().max() == 0
 
 
+def test_a_scene_that_the_user_closed_is_no_trouble(pair):
+    desk = Desk((200, 200))
+    scene = desk.show(pair)
+    scene.set_look("edges")
+    scene.set_handles(True)
+    desk.views()
+    desk.scene.Clear(0)
+    scene.remove()
+    again = desk.show(pair)
+    assert np.allclose(again.fixed_to_moving, TRUTH)
+    again.remove()
+    desk.close()
+
+
 def test_cases_follow_each_other_in_the_same_views(desk, pair):
     for start in (TRUTH, np.eye(4)):
         scene = desk.show(pair, start)
