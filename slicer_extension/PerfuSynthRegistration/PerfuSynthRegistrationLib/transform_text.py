@@ -24,11 +24,10 @@ def transform_bytes(fixed_to_moving: np.ndarray, centre: np.ndarray) -> bytes:
     Problem
         As `rigid.rigid_of`.
     """
-    lps = _FLIP @ rigid_of(fixed_to_moving) @ _FLIP
-    transform = sitk.Euler3DTransform()
-    transform.SetCenter([float(mm) for mm in (_FLIP[:3, :3] @ centre)])
+    lps, about = _FLIP @ rigid_of(fixed_to_moving) @ _FLIP, _FLIP[:3, :3] @ centre
+    transform = sitk.AffineTransform(3)  # the class that Slicer itself writes and every version of it reads
+    transform.SetCenter(about.tolist())
     transform.SetMatrix(lps[:3, :3].ravel().tolist())
-    about = _FLIP[:3, :3] @ centre
     transform.SetTranslation((lps[:3, :3] @ about + lps[:3, 3] - about).tolist())
     with tempfile.TemporaryDirectory(prefix="perfusynth-") as folder:
         file = Path(folder) / "registration.tfm"
