@@ -1,4 +1,4 @@
-# Targets a person types: env, demo, test, test-all, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, slicer-screens, lint. Python 3.11 or 3.12.
+# Targets a person types: env, demo, test, test-all, totalsegmentator, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, slicer-screens, lint. Python 3.11 or 3.12.
 
 # The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -25,7 +25,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
   PySide6-Essentials cmake
 
-.PHONY: env screen-libraries demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens lint clean
+.PHONY: env screen-libraries totalsegmentator demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -64,11 +64,24 @@ test: env screen-libraries
 
 # The second slicer-core is laid over the first: both need the same vtk, whose libraries it looks for beside itself.
 SLICER_NEWER := slicer-core==5.12.4.0
-test-all: env screen-libraries
+test-all: env screen-libraries totalsegmentator
 	$(PYTEST)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(VENV)/slicer-newer $(SLICER_NEWER)
 	LD_LIBRARY_PATH="$$($(BIN)/python -c 'import vtkmodules; print(vtkmodules.__path__[0])')" \
 	  PYTHONPATH="$(CURDIR)/$(VENV)/slicer-newer" $(PYTEST) tests/slicer_extension
+
+# TotalSegmentator's packages do not go together with ours: a program in an environment of its own (docs/brain.md). It
+# takes torch from the ordinary index: with a processor-only torch its torchvision does not load.
+TOTALSEGMENTATOR := .venv-totalsegmentator
+totalsegmentator: $(TOTALSEGMENTATOR)/.complete
+$(TOTALSEGMENTATOR)/.complete: constraints-totalsegmentator.txt | $(STAMP)
+	@[ "$$(df -Pk . | awk 'NR == 2 { print $$4 }')" -gt 12000000 ] || \
+	  { echo "make: TotalSegmentator needs 12 GB of free space while it is installed, then 6"; exit 1; }
+	$(BIN)/python -m venv $(TOTALSEGMENTATOR)
+	UV_FIND_LINKS= $(BIN)/uv pip install --quiet --python $(TOTALSEGMENTATOR)/bin/python \
+	  -r constraints-totalsegmentator.txt
+	$(TOTALSEGMENTATOR)/bin/python -c 'import torchvision, totalsegmentator.python_api'
+	@touch $@
 
 bench: env screen-libraries
 	$(BIN)/python -m tests.benchmarks

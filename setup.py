@@ -47,6 +47,7 @@ setup(
         "peft",
         "pillow",
         "pooch",
+        "psutil",
         "pydantic",
         "pydantic-settings",
         "pydicom",
