@@ -5,10 +5,13 @@ from scipy import ndimage
 
 from perfusynth.registration.registration_settings import RegistrationSettings
 from perfusynth.volumes.blocks import block_factors, block_mean
+from perfusynth.volumes.geometry import nearest_ras
 from perfusynth.volumes.volume import Volume
 
 #: HU of air, which takes the place of padding.
 AIR_HU = -1000.0
+#: The most that a CT image holds (extended scales, metal).
+DENSEST_HU = 32767.0
 #: One value that fills so much of the image's faces is padding, whatever it is: noise leaves no two voxels alike. [d]
 PADDING_SHARE = 0.02
 #: Size of the blocks that the region is found on, mm, and radius of what is closed in the skull of a slice, mm. [d]
@@ -17,10 +20,15 @@ REGION_MM, CLOSING_MM = 4.0, 16.0
 TISSUE_HU = -200.0
 
 
+def prepared(volume: Volume, settings: RegistrationSettings) -> Volume:
+    """The image without padding, axes nearest to RAS, fine voxels averaged: 80 million take 4 s of a core, not 11."""
+    held = volume.with_array(_held(volume.array))
+    return without_padding(nearest_ras(block_mean(held, block_factors(volume.spacing, settings.finest_mm))))
+
+
 def without_padding(volume: Volume) -> Volume:
     """Padding is air: values below air, NaN, and one value that fills the border (0 outside a round field of view)."""
-    array = np.nan_to_num(volume.array, nan=AIR_HU, posinf=AIR_HU, neginf=AIR_HU)
-    array = np.maximum(array, np.float32(AIR_HU))
+    array = _held(volume.array)
     faces = np.concatenate([array[[0, -1]].ravel(), array[:, [0, -1]].ravel()])
     values, counts = np.unique(faces, return_counts=True)
     common = values[counts.argmax()]
@@ -29,6 +37,11 @@ def without_padding(volume: Volume) -> Volume:
         outside = np.unique(np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()]))
         array[np.isin(labels, outside[outside > 0])] = AIR_HU
     return volume.with_array(array)
+
+
+def _held(array: np.ndarray) -> np.ndarray:
+    """A copy with nothing below air or beyond what CT images hold."""
+    return np.fmin(np.fmax(array, np.float32(AIR_HU)), np.float32(DENSEST_HU))
 
 
 def window(volume: Volume, low_hu: float, high_hu: float, block_mm: float) -> Volume:
@@ -45,7 +58,7 @@ def smoothed(volume: Volume, sigma_mm: float, least_voxels: float = 0.0) -> Volu
 
 
 def head_region(volume: Volume, settings: RegistrationSettings) -> Volume:
-    """The skull, all that it encloses in each slice, and what lies near: 1 inside, on a grid of coarse blocks.
+    """The skull, all that it encloses slice by slice along z, and what lies near: 1 inside, on a grid of coarse blocks.
 
     A headrest, tubes and the air around the head would speak for wrong places; the skin's outline speaks for right
     ones. Where there is no bone (a scan above the skull, a map) the largest piece of tissue takes its place.
@@ -54,12 +67,11 @@ def head_region(volume: Volume, settings: RegistrationSettings) -> Volume:
     piece = _large_pieces(coarse.array > settings.bone_hu, settings.component_share)
     if not piece.any():
         piece = _large_pieces(coarse.array > TISSUE_HU, 1.0)
-    flat = int(np.argmax(coarse.spacing))
-    reach = max(1, round(CLOSING_MM / float(np.delete(coarse.spacing, flat).mean())))
-    slices = np.moveaxis(np.pad(piece, reach), flat, 0)
-    for k in range(len(slices)):
-        slices[k] = ndimage.binary_fill_holes(ndimage.binary_closing(slices[k], iterations=reach))
-    piece = np.moveaxis(slices, 0, flat)[reach:-reach, reach:-reach, reach:-reach]
+    reach = max(1, round(CLOSING_MM / float(coarse.spacing[:2].mean())))
+    piece = np.pad(piece, ((reach, reach), (reach, reach), (0, 0)))
+    for k in range(piece.shape[2]):
+        piece[..., k] = ndimage.binary_fill_holes(ndimage.binary_closing(piece[..., k], iterations=reach))
+    piece = piece[reach:-reach, reach:-reach]
     if not piece.any():
         return coarse.with_array(np.ones(coarse.shape))
     near = ndimage.distance_transform_edt(~piece, sampling=coarse.spacing) <= settings.around_mm

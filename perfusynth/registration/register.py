@@ -15,7 +15,7 @@ from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.registration.error_probability import error_probability
 from perfusynth.registration.fixed_image import fixed_image
-from perfusynth.registration.head_images import head_region, on_grid, smoothed, window, without_padding
+from perfusynth.registration.head_images import head_region, on_grid, prepared, smoothed, window
 from perfusynth.registration.mutual_information import Descent, MutualInformation, Similarity
 from perfusynth.registration.quality_figures import quality_figures
 from perfusynth.registration.registration_settings import InformationLevel, RegistrationSettings
@@ -23,7 +23,6 @@ from perfusynth.registration.starts import likely_starts
 from perfusynth.registration.window_fit import WindowFit
 from perfusynth.stages import Stages
 from perfusynth.volumes.case_registration import check_rigid
-from perfusynth.volumes.geometry import nearest_ras
 from perfusynth.volumes.series import Series
 from perfusynth.volumes.volume import Volume
 
@@ -151,7 +150,7 @@ class _Pair:
         moving_region: Volume | None,
         settings: RegistrationSettings,
     ) -> "_Pair":
-        fixed, moving = without_padding(nearest_ras(fixed)), without_padding(nearest_ras(moving))
+        fixed, moving = prepared(fixed, settings), prepared(moving, settings)
         _check_image("fixed", fixed, settings)
         _check_image("moving", moving, settings)
         return cls(

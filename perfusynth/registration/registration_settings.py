@@ -98,6 +98,8 @@ class RegistrationSettings:
         What of a series is registered: its mean over time, or the mean of the frames before the contrast.
     motion
         How its frames are brought to one position first; None: they already are.
+    finest_mm
+        Finer voxels are averaged to about this before anything else.
     low_hu, high_hu
         HU are cut below and above these for mutual information: padding and air are one value, teeth and metal no more
         than dense bone.
@@ -133,6 +135,7 @@ class RegistrationSettings:
 
     fixed_frames: FixedFrames = "mean"
     motion: MotionSettings | None = field(default_factory=MotionSettings)
+    finest_mm: float = 0.9
     low_hu: float = -300.0
     high_hu: float = 1300.0
     bone_hu: float = 300.0

@@ -7,10 +7,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from perfusynth.evaluation.registration_error.pairs import SimulatedPair, simulated_pair
-from perfusynth.registration.head_images import head_region, on_grid, without_padding
+from perfusynth.registration.head_images import head_region, on_grid, prepared
 from perfusynth.registration.register import register
 from perfusynth.registration.registration_settings import RegistrationSettings
-from perfusynth.volumes.geometry import nearest_ras
 from perfusynth.volumes.volume import Volume
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.plan import FULL, Plan
@@ -63,7 +62,7 @@ def _elastix(pair: SimulatedPair) -> np.ndarray:
     settings = RegistrationSettings()
     fixed, moving = (
         volume.with_array(np.clip(volume.array, settings.low_hu, settings.high_hu))
-        for volume in (without_padding(nearest_ras(pair.fixed)), without_padding(nearest_ras(pair.moving)))
+        for volume in (prepared(pair.fixed, settings), prepared(pair.moving, settings))
     )
     region = fixed.with_array(on_grid(head_region(fixed, settings), fixed))
     parameters = itk.ParameterObject.New()

@@ -13,7 +13,7 @@ from perfusynth.errors import Cancelled, InputError
 from perfusynth.evaluation.registration_error.pairs import SimulatedPair, simulated_pair
 from perfusynth.registration.fixed_image import fixed_image
 from perfusynth.registration.register import Registered, register
-from perfusynth.registration.registration_settings import RegistrationSettings
+from perfusynth.registration.registration_settings import RegistrationSettings, SearchSettings
 from perfusynth.registration.transform_file import transform_bytes
 from perfusynth.registration.transform_sidecar import automatic_registration
 from perfusynth.volumes.case_registration import left_out
@@ -24,8 +24,8 @@ from tests.ctp_maps.study import study
 
 #: Seeds whose pairs are all of one digital patient: an ordinary pair, and hard ones by kind. One of the real head.
 ORDINARY, TURNED, THIN, REAL = 1, 12, 1, 7
-#: Where nobody asks how sure it is.
-QUICK = replace(RegistrationSettings(), restarts=0)
+#: Where nobody asks how sure it is, and the motion is an ordinary one.
+QUICK = replace(RegistrationSettings(), restarts=0, starts=1, search=SearchSettings(refined=8))
 
 
 @cache
