@@ -32,7 +32,7 @@ def study(
     from perfusynth.evaluation.page_block import put_between_markers
     from perfusynth.evaluation.registration_error.fit import fit_model, probabilities
     from perfusynth.evaluation.registration_error.picture import draw_probabilities
-    from perfusynth.evaluation.registration_error.study import jobs_of, measure_pairs, registered
+    from perfusynth.evaluation.registration_error.study import jobs_of, measure_pairs, registered, usable
     from perfusynth.evaluation.registration_error.table import markdown, summary
     from perfusynth.registration import error_probability
 
@@ -41,10 +41,10 @@ def study(
         rows = measure_pairs(
             out, jobs_of(share), processes, lambda done, jobs: progress.update(task, completed=done, total=jobs)
         )
-    model = fit_model(registered(rows, "fit"), registered(rows, "check"))
-    model["fitted_on"] = summary(rows, model, "fit", hard=None)
-    model["penalty_chosen_on"] = summary(rows, model, "check", hard=None)
-    model["reported_on_hard_pairs"] = summary(rows, model, "report", hard=True)
+    model = fit_model(usable(rows, "fit"), usable(rows, "check"))
+    model["fitted_on"] = summary(usable(rows, "fit"), model)
+    model["penalty_chosen_on"] = summary(usable(rows, "check"), model)
+    model["reported_on_hard_pairs"] = summary(registered(rows, "report", hard=True), model)
     content = (json.dumps(model, indent=2) + "\n").encode()
     atomic.write_bytes(out / MODEL_FILE, content)
     text = markdown(rows, model)

@@ -7,6 +7,8 @@ from scipy.spatial.transform import Rotation
 
 #: Rounds in which a point's height and how far the head has moved at that height are brought together.
 ROUNDS = 8
+#: A turn moves points of the brain by about as much as a point at this distance from its axis, mm.
+HEAD_RADIUS_MM = 50.0
 
 
 def about(turn: np.ndarray, centre: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -29,6 +31,14 @@ def rigid_fit(points: np.ndarray, there: np.ndarray) -> np.ndarray:
     found[:3, :3] = turn.as_matrix()
     found[:3, 3] = centre_there - found[:3, :3] @ centre
     return found
+
+
+def drawn_displacement(rng: np.random.Generator, centre: np.ndarray, length_mm: float) -> np.ndarray:
+    """4x4 of a motion that moves a head's points by about so much: part shift, part turn about ``centre``."""
+    part = rng.uniform()
+    axis, direction = (vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, 3)))
+    turn = Rotation.from_rotvec((1 - part) * length_mm / HEAD_RADIUS_MM * axis)
+    return about(turn.as_matrix(), centre, part * length_mm * direction)
 
 
 @dataclass(frozen=True)

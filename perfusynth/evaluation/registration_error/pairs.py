@@ -43,7 +43,7 @@ TILT_DEG, PADDING_HU = 15.0, (-1500.0, -3024.0, 0.0)
 #: What the plain CT shows below and above the brain, mm.
 MARGIN_MM = (12.0, 18.0)
 #: Motion during the plain CT: nod, degrees, and shift, mm, from before to after; least and largest of both.
-NOD_DEG, JERK_MM = (1.0, 7.0), (0.5, 6.0)
+NOD_DEG, JERK_MM = (1.0, 12.0), (0.5, 10.0)
 #: Motion between the frames that a mean is taken of: largest turn, degrees, and shift, mm.
 BLUR_DEG, BLUR_MM = 1.5, 1.5
 #: Points at which the error of a transform is measured.

@@ -1,15 +1,23 @@
 """Simulated pairs: what their truth says is where landmarks lie in the images."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from perfusynth.evaluation.registration_error import pairs
+from perfusynth.evaluation.registration_error import pairs, study
 from perfusynth.evaluation.registration_error.heads import REAL, Head, head_named
-from perfusynth.evaluation.registration_error.motion import Course, Nod, about, apply, rigid_fit
+from perfusynth.evaluation.registration_error.motion import (
+    Course,
+    Nod,
+    about,
+    apply,
+    drawn_displacement,
+    rigid_fit,
+)
 from perfusynth.evaluation.registration_error.pairs import SEEDS_A_BLOCK, heads_of_block, simulated_pair, tre
 
 #: Dense balls of 7 mm radius in the made-up head: RAS mm, none a mirror image of another, 60 mm of height.
@@ -147,6 +155,31 @@ def test_the_rigid_fit_finds_a_known_motion():
     points = rng.normal(scale=50, size=(30, 3))
     known = about(nod_of(20.0).rotation.as_matrix(), np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
     np.testing.assert_allclose(rigid_fit(points, apply(known, points)), known, atol=1e-9)
+
+
+def test_a_displacement_is_about_as_long_as_asked():
+    rng = np.random.default_rng(3)
+    centre = np.array([1.0, 2.0, 3.0])
+    directions = rng.normal(size=(300, 3))
+    points = centre + 65.0 * directions / np.linalg.norm(directions, axis=1, keepdims=True)  # a brain's surface
+    lengths = [tre(drawn_displacement(rng, centre, 8.0), np.eye(4), points) for _ in range(30)]
+    assert np.mean(lengths) == pytest.approx(8.0, rel=0.2)
+    assert max(lengths) < 12.0
+
+
+def test_a_pair_gives_a_row_as_registered_and_one_displaced(with_balls, monkeypatch):
+    seed = SEEDS_A_BLOCK + 1
+    truth = simulated_pair(seed).fixed_to_moving
+    far = truth.copy()
+    far[0, 3] += 4.0
+    registration = SimpleNamespace(fixed_to_moving=truth, restarts=(truth, far, far), figures={"nmi": 1.3}, seconds=1.0)
+    monkeypatch.setattr(study, "register", lambda fixed, moving: registration)
+    first, second = study.row_of(("fit", seed, False))
+    assert (first["displaced"], first["error_mm"], first["figures"]) == (False, 0.0, {"nmi": 1.3})
+    assert second["displaced"]
+    assert 0.2 < second["error_mm"] < 20.0
+    # The restarts moved on with it: they agree as they did.
+    assert second["figures"]["restart_spread_mm"] == pytest.approx(4.0, abs=0.1)
 
 
 def nod_of(degrees):

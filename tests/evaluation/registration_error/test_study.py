@@ -20,6 +20,7 @@ from perfusynth.evaluation.registration_error.study import (
     measure_pairs,
     registered,
     settings_hash,
+    usable,
 )
 from perfusynth.evaluation.registration_error.table import markdown, summary
 from perfusynth.registration import error_probability, register
@@ -39,12 +40,13 @@ def made_up(job):
     row = {"part": part, "seed": seed, "hard": hard, "kind": kind, "heads": ["1", "1"]}
     if seed % 37 == 5:
         return [{**row, "refused": "nothing_to_register"}]
-    return [{**row, "error_mm": error, "figures": figures, "seconds": 1.0}]
+    row |= {"displaced": False, "error_mm": error, "figures": figures, "seconds": 1.0}
+    return [row] if error is None else [row, row | {"displaced": True, "error_mm": error + 1.5}]
 
 
 def test_sets_lie_in_blocks_of_their_own():
     jobs = jobs_of()
-    assert len(jobs) == len(set(jobs)) == 200 + 100 + 200 + 50 + 25 + 50
+    assert len(jobs) == len(set(jobs)) == 100 + 52 + 200 + 25 + 12 + 24
     assert sum(part == "report" and hard for part, _, hard in jobs) == 200
     for part, seed, _ in jobs:
         assert seed // SEEDS_A_BLOCK == BLOCKS[part]
@@ -85,20 +87,21 @@ def rows():
 
 @pytest.fixture(scope="module")
 def model(rows):
-    return fit_model(registered(rows, "fit"), registered(rows, "check"))
+    return fit_model(usable(rows, "fit"), usable(rows, "check"))
 
 
 def test_refused_pairs_take_no_part(rows):
     assert any("refused" in row for row in rows)
-    assert all("figures" in row for row in registered(rows, "fit"))
+    assert all("figures" in row for row in usable(rows, "fit"))
+    assert not any(row["displaced"] for row in registered(rows, "fit"))
     assert all(row["hard"] for row in registered(rows, "report", hard=True))
 
 
 def test_the_table_counts_what_the_rows_hold(rows, model):
     hard = registered(rows, "report", hard=True)
     wrong = sum(map(is_wrong, hard))
-    found = summary(rows, model, "report", hard=True)
-    assert (found["pairs"], found["wrong"]) == (len(hard), wrong)
+    found = summary(hard, model)
+    assert (found["rows"], found["wrong"]) == (len(hard), wrong)
     text = markdown(rows, model)
     assert f"Reported on {len(hard)} hard pairs, {wrong} of them wrong" in text
     two = [row for row in hard if row["kind"] == "wrong patient"]
