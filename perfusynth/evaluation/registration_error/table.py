@@ -63,8 +63,8 @@ def markdown(rows: Rows, model: Mapping[str, Any]) -> str:
     lines += [
         _kind_line("displaced", displaced, probabilities(model, displaced)),
         "",
-        f"Displaced: {found_displaced['rows']} of the reported pairs, ordinary ones among them, where the transform and "
-        "all restarts were moved on by 0.4 to 15 mm together, as in a wrong optimum that all agree on: Brier score "
+        f"Displaced: {found_displaced['rows']} of the reported pairs, ordinary ones among them: the transform and "
+        "all restarts moved on by 0.4 to 15 mm together, as in a wrong optimum that all agree on: Brier score "
         f"{_told(found_displaced['brier'])}, AUC {_told(found_displaced['auc'])}.",
     ]
     weights = ", ".join(f"{name} {term['weight']:+.2f}" for name, term in model["terms"].items())
