@@ -63,7 +63,6 @@ class RegistrationSession:
         self.revision = 0
         self.go_on = True
         self.problem: Problem | None = None
-        self._taking_up: UnsentWork | None = None
         self._client_of: Any = None
         self.connection = ServerConnection(surroundings.book, self._background, self._changed, check_worklist)
         self.work = Work(show_in(surroundings.scene, surroundings.renderer_of), surroundings.unsent, self._changed)
@@ -150,7 +149,6 @@ class RegistrationSession:
         kept = self.kept
         if kept and not self.why_no_next():
             self.open_case(kept[0].case)
-            self._taking_up = kept[0]
 
     def give_up(self) -> None:
         """Throw the oldest kept work away."""
@@ -168,15 +166,13 @@ class RegistrationSession:
     # --- inside
 
     def _leave(self) -> None:
-        self._taking_up = None
         self.automatic.stop()
         self.submission.forget()
         self.work.end()
 
     def _loaded(self, loaded: LoadedCase) -> None:
-        kept, self._taking_up = self._taking_up, None
-        mine = [work for work in self.kept if work.case == loaded.case.name]
-        self._show(loaded, kept or next(iter(mine), None))
+        mine = (work for work in self.kept if work.case == loaded.case.name)
+        self._show(loaded, next(mine, None))
 
     def _show(self, loaded: LoadedCase, kept: UnsentWork | None) -> None:
         self.submission.forget()

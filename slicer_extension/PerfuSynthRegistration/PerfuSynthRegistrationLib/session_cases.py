@@ -12,7 +12,7 @@ from PerfuSynthLib.problems import Problem
 
 from .prepare import Prepared, prepare
 from .worklist_answers import TO_CHECK, Case, Nothing, Row
-from .worklist_client import WorklistClient
+from .worklist_client import LEASED, WorklistClient
 
 #: How often cases are asked for again, so that no lease (30 minutes, a setting of the server) ends, s. [d]
 RENEW_S = 240.0
@@ -150,11 +150,10 @@ class Cases:
     def tick(self) -> None:
         """Ask for the cases that are here again, once in a while."""
         client, held = self._client, self._held()
-        if client is not None and held and time.monotonic() - self._renewed > RENEW_S:
+        is_due = time.monotonic() - self._renewed > RENEW_S and not self._background.busy(_RENEWING)
+        if client is not None and held and is_due:
             self._renewed = time.monotonic()
-            self._background.run(
-                _RENEWING, lambda cancelled: [client.take(name) for name in held], lambda _: None, self._not_renewed
-            )
+            self._background.run(_RENEWING, lambda cancelled: _renew(client, held), self._renewed_but, lambda _: None)
 
     def let_go(self) -> None:
         """Give the cases back that nobody works on any more: the program ends."""
@@ -223,10 +222,12 @@ class Cases:
         self.loading = self._awaits_ahead = False
         self._say(f"{problem.what} {problem.what_to_do}", failed=True)
 
-    def _not_renewed(self, problem: Problem) -> None:
-        if getattr(problem, "status", 0) == 409 and self._open:
-            self.lost = self._open
-            self._changed()
+    def _renewed_but(self, lost: list[str]) -> None:
+        """Other annotators have these cases by now."""
+        self.lost = self._open if self._open in lost else ""
+        if self._ahead is not None and self._ahead.case.name in lost:
+            self._ahead = None
+        self._changed()
 
     def _listed(self, rows: list[Row]) -> None:
         self.rows = rows
@@ -238,6 +239,19 @@ class Cases:
     def _say(self, text: str, failed: bool = False) -> None:
         self.text, self.failed = text, failed
         self._changed()
+
+
+def _renew(client: WorklistClient, names: list[str]) -> list[str]:
+    """Keep cases for longer; returns those that others were given meanwhile."""
+    lost = []
+    for name in names:
+        try:
+            client.take(name)
+        except Problem as problem:
+            if problem.code != LEASED:
+                raise
+            lost.append(name)
+    return lost
 
 
 def _load(client: WorklistClient, case: Case, counter: list[int], cancelled: Callable[[], bool]) -> LoadedCase:

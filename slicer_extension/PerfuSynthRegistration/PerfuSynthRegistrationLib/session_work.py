@@ -75,8 +75,8 @@ class Work:
     def begin(self, loaded: LoadedCase, kept: UnsentWork | None = None) -> None:
         """Show a case; with what was kept of earlier work on it, as that left it."""
         self.end()
-        self.loaded, self.case, self.revision = loaded, loaded.case, loaded.case.revision
         self.scene = self._show(loaded)
+        self.loaded, self.case, self.revision = loaded, loaded.case, loaded.case.revision
         self.agreement_before = self.scene.nmi()
         self.scene.on_change = self.touched
         if kept is not None:

@@ -25,6 +25,8 @@ FINAL_TAG = "registration-final"
 TRANSFORM_NAME = "registration.tfm"
 #: Code of the server's refusal of work that began on a state that is gone.
 CHANGED = "registration_changed"
+#: Code of the server's refusal of a case that another annotator has.
+LEASED = "leased"
 
 
 class WorklistClient:

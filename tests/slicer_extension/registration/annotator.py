@@ -1,5 +1,6 @@
 """What an annotator does at the registration panel, for tests: fill in, click, press keys, wait, look."""
 
+import json
 import sys
 import traceback
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from panel import Person
 from qt_harness import python_qt
+
+from perfusynth.registration.transform_file import transform_bytes
 
 MODULE_FILE = Path(__file__).parents[3] / "slicer_extension" / "PerfuSynthRegistration" / "PerfuSynthRegistration.py"
 
@@ -87,3 +90,14 @@ class Annotator(Person):
         super().close()
         sys.excepthook = sys.__excepthook__
         assert self.faults == []
+
+
+def submit_as(server, role: str, case: str, matrix: np.ndarray) -> None:
+    """Another annotator's submission, over the server's own interface."""
+    revision = server.call("GET", f"/registration/{case}", role).json()["revision"]
+    answer = server.call(
+        "PUT", f"/datastore/label?image={case}__ncct&tag=registration-final", role,
+        files={"label": ("registration.tfm", transform_bytes(matrix, np.zeros(3)))},
+        data={"params": json.dumps({"verdict": "corrected", "reason": "", "from": revision})},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text

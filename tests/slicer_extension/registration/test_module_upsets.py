@@ -1,22 +1,17 @@
 """What can go wrong at the registration panel, and what an annotator is told: nothing is lost, nothing hangs."""
 
-import sys
 import time
 import unittest
-from pathlib import Path
 
 import numpy as np
 import pytest
+import servers
 import slicer
 from annotator import MODULE_FILE, Annotator
 from case_folders import rigid, write_case
 from faulty_wire import FaultyWire
 
 from perfusynth.volumes.case_registration import read_registration
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "server"))
-
-import servers
 
 #: How long a case stays with an annotator who does not ask for it again, s.
 LEASE_S = 4.0
