@@ -48,7 +48,7 @@ def draw_probabilities(rows: Sequence[Mapping[str, Any]], found: Sequence[float]
     right.set_xticks([0.1, 1, 10, 100, TWO_PATIENTS_MM], ["0.1", "1", "10", "100", "two\npatients"])
     right.set_xlabel("true error, mm (mean over the brain)")
     right.set_ylabel(f"probability of more than {WRONG_MM:g} mm")
-    right.legend(fontsize=8, loc="center left")
+    right.legend(fontsize=8, loc="upper left")
     right.set_title("dashed: left out above without an annotator", fontsize=9)
     _save(figure, path)
 
