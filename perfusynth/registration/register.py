@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress, ignore_progress
+from perfusynth.registration.enough import check_image, check_region
 from perfusynth.registration.error_probability import error_probability
 from perfusynth.registration.fixed_image import fixed_image
 from perfusynth.registration.head_images import head_region, on_grid, prepared, smoothed, window
@@ -90,8 +90,8 @@ def register(
     Raises
     ------
     InputError
-        Codes ``bad_transform`` (of ``start``), ``empty_mask``, ``nothing_to_register``; for a series those of
-        `fixed_image`.
+        Codes ``bad_transform`` (of ``start``); ``nothing_to_register``, ``too_few_slices``, ``too_little_to_register``
+        (`enough`); for a series those of `fixed_image`.
     Cancelled
         From ``on_progress``.
     """
@@ -151,15 +151,12 @@ class _Pair:
         settings: RegistrationSettings,
     ) -> "_Pair":
         fixed, moving = prepared(fixed, settings), prepared(moving, settings)
-        _check_image("fixed", fixed, settings)
-        _check_image("moving", moving, settings)
-        return cls(
-            fixed,
-            moving,
-            fixed_region or head_region(fixed, settings),
-            moving_region or head_region(moving, settings),
-            moving_region is not None,
-        )
+        check_image("fixed", fixed, settings)
+        check_image("moving", moving, settings)
+        regions = fixed_region or head_region(fixed, settings), moving_region or head_region(moving, settings)
+        check_region("fixed", regions[0])
+        check_region("moving", regions[1])
+        return cls(fixed, moving, *regions, moving_region is not None)
 
     def windowed(self, block_mm: float, smooth_mm: float, settings: RegistrationSettings) -> tuple[Volume, Volume]:
         """Both images as mutual information sees them."""
@@ -254,24 +251,4 @@ def _checked_mask(mask: np.ndarray, shape: tuple[int, int, int], name: str) -> n
     mask = np.asarray(mask)
     if mask.shape != shape:
         raise ValueError(f"expected a mask of shape {shape} for the {name} image, got {mask.shape}")
-    if not mask.any():
-        raise InputError(
-            f"The mask of the {name} image is empty.",
-            expected="a mask with voxels where the images are to be compared",
-            got="none",
-            hint="Give a mask of the head or the brain, or none.",
-            code="empty_mask",
-        )
     return mask.astype(bool)
-
-
-def _check_image(name: str, image: Volume, settings: RegistrationSettings) -> None:
-    low, high = float(image.array.min()), float(image.array.max())
-    if high <= settings.low_hu or high - low < 1:
-        raise InputError(
-            f"The {name} image shows nothing that could be registered.",
-            expected="a CT of a head in HU",
-            got=f"values from {low:.0f} to {high:.0f}",
-            hint="Check that the right image was given.",
-            code="nothing_to_register",
-        )

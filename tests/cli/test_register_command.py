@@ -144,7 +144,7 @@ def test_a_doubtful_result_is_told(files, tmp_path, run):
         (("{tmp}/none.nii.gz", "{moving}", "-o", "{tmp}/t.tfm"), "file_missing", "Check the path"),
         (("{fixed}", "{tmp}/text.txt", "-o", "{tmp}/t.tfm"), "unknown_format", "NIfTI"),
         (("{fixed}", "{moving}", "-o", "{tmp}/t.tfm", "--start", "{tmp}/text.txt"), "bad_transform", "another kind"),
-        (("{fixed}", "{moving}", "-o", "{tmp}/t.tfm", "--mask", "{tmp}/empty.nii.gz"), "empty_mask", "mask"),
+        (("{fixed}", "{moving}", "-o", "{tmp}/t.tfm", "--mask", "{tmp}/empty.nii.gz"), "too_little_to_register", "mL"),
         (("{tmp}/empty.nii.gz", "{moving}", "-o", "{tmp}/t.tfm"), "nothing_to_register", "a CT of a head"),
     ],
 )

@@ -165,9 +165,12 @@ def test_masks_say_where_images_are_compared():
 
 
 def test_masks_that_cannot_be_used_are_refused():
-    with pytest.raises(InputError) as refused:
-        register(pair().fixed, pair().moving, fixed_mask=np.zeros(pair().fixed.shape, bool))
-    assert refused.value.code == "empty_mask"
+    for voxels in (0, 20):
+        mask = np.zeros(pair().fixed.shape, bool)
+        mask[100 : 100 + voxels, 100 : 100 + voxels, 3:8] = True
+        with pytest.raises(InputError) as refused:
+            register(pair().fixed, pair().moving, fixed_mask=mask)
+        assert refused.value.code == "too_little_to_register"
     with pytest.raises(ValueError, match="expected a mask of shape"):
         register(pair().fixed, pair().moving, moving_mask=np.ones(pair().fixed.shape, bool))
 
@@ -178,6 +181,14 @@ def test_an_image_of_nothing_is_refused(value):
     with pytest.raises(InputError) as refused:
         register(nothing, pair().moving)
     assert refused.value.code == "nothing_to_register"
+
+
+@pytest.mark.parametrize(("box", "code"), [((264, 264, 2), "too_few_slices"), ((20, 20, 9), "too_little_to_register")])
+def test_too_little_of_a_head_is_refused_rather_than_guessed(box, code):
+    part = Volume(pair().fixed.array[: box[0], 100 : 100 + box[1], : box[2]], pair().fixed.affine)
+    with pytest.raises(InputError) as refused:
+        register(part, pair().moving)
+    assert refused.value.code == code
 
 
 def test_a_start_that_is_no_rigid_motion_is_refused():
