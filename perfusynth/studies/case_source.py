@@ -26,7 +26,7 @@ OTHERS = ("brain", "cta", "valid", "core", "dwi", "adc", "flair")
 #: What a description of a map starts with where we wrote it; anything else may name somebody.
 OWN_DESCRIPTIONS = ("digital phantom: ", DESCRIPTION_START, FROM_COLOURS)
 #: What is taken over of a patient's ``case.json``: numbers, and words of these lists; other words may name him.
-KEPT_NUMBERS = ("onset_to_imaging_h", "minutes_apart")
+KEPT_NUMBERS = ("onset_to_imaging_h",)
 KEPT_WORDS = {"side": get_args(Side), "site": get_args(Site)}
 
 

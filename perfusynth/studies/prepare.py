@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from perfusynth import __version__
-from perfusynth.errors import InputError
+from perfusynth.errors import Cancelled, InputError
 from perfusynth.progress import OnProgress, ignore_progress
 from perfusynth.registration.register import register
 from perfusynth.studies.layouts import layout_of, subjects_of
@@ -91,6 +89,7 @@ def prepare(
     subjects = subjects_of(source, layout, settings, on_progress)
     tools = Tools(extractor or BuiltinBrain(), registrar or register)
     _clear(out)
+    ledger.write()
     run = _Run(out, settings, tools, pseudonyms, ledger)
     for number, subject in enumerate(subjects):
 
@@ -152,8 +151,8 @@ class _Run:
     def _studies(self, subject: Subject, on_progress: OnProgress) -> tuple[list[Study], list[Excluded]]:
         try:
             return subject.studies(lambda stage, fraction: on_progress(stage, 0.0))
-        except InputError as error:
-            return [], [excluded_for(error)]
+        except Exception as error:
+            return [], [_exclusion(error)]
 
     def _case(self, name: str, study: Study, on_progress: OnProgress) -> Excluded | None:
         """Make one case; the folder appears when it is whole."""
@@ -170,12 +169,8 @@ class _Run:
                 lambda stage, fraction: on_progress(stage, READING + (1 - READING) * fraction),
             )
             making.rename(self.out / name)
-        except InputError as error:
-            return excluded_for(error, study.session)
-        except (ValueError, ArithmeticError, IndexError, RuntimeError, np.linalg.LinAlgError) as error:
-            # One study that nobody foresaw must not end a night's work; the type alone names nobody.
-            reason = f"Something that was not foreseen went wrong: {type(error).__name__}."
-            return Excluded("unforeseen", reason, study.session)
+        except Exception as error:
+            return _exclusion(error, study.session)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         return None
@@ -183,3 +178,14 @@ class _Run:
     def _row(self, subject: Subject, item: Excluded) -> dict[str, str]:
         case = self.pseudonyms.case(subject.identity, item.session) if item.session else ""
         return {"case": case, "code": item.code, "reason": item.reason}
+
+
+def _exclusion(error: Exception, session: str = "") -> Excluded:
+    """What is wrong with one study as an exclusion; a full disk and the user's wish to stop are not its fault."""
+    if isinstance(error, InputError):
+        return excluded_for(error, session)
+    if isinstance(error, Cancelled | OSError):
+        raise error
+    # One study that nobody foresaw must not end a night's work; the fault's type names nobody.
+    reason = f"Something that was not foreseen went wrong: {type(error).__name__}."
+    return Excluded("unforeseen", reason, session)

@@ -168,3 +168,28 @@ def test_what_a_case_lacks_is_made(from_cases):
     assert read_registration(folder).method == "automatic"
     assert (folder / "brain.nii.gz").exists()
     assert (folder / "overview.jpg").exists()
+
+
+def test_a_study_that_nobody_foresaw_does_not_end_the_run_and_a_full_disk_does(tmp_path, from_cases):
+    class Broken:
+        def __init__(self, fault):
+            self.fault = fault
+
+        def extract(self, volume):
+            raise self.fault
+
+    source = tmp_path / "in"
+    for name in ("a", "b"):
+        save(source / name / "ncct.nii.gz", ncct())
+        shutil.copy(case_with(from_cases, lambda content: "ctp" in content["modalities"]) / "ctp.nii.gz", source / name)
+    arguments = {"pseudonyms": PSEUDONYMS, "registrar": knows_the_truth()}
+    done = prepare(source, tmp_path / "out", extractor=Broken(KeyError("Holmes")), **arguments)
+    assert [(row["code"], "KeyError" in row["reason"]) for row in done.excluded] == [("unforeseen", True)] * 2
+    assert "Holmes" not in (tmp_path / "out" / "exclusions.csv").read_text()
+    with pytest.raises(OSError, match="disk"):
+        prepare(source, tmp_path / "full", extractor=Broken(OSError("disk full")), **arguments)
+    assert cases(tmp_path / "full") == []
+    # Killed outright instead: what it left is taken away, and the same command goes on.
+    (tmp_path / "full" / ".sub-0_ses-0.making").mkdir()
+    assert len(prepare(source, tmp_path / "full", extractor=Broken(KeyError()), **arguments).excluded) == 2
+    assert cases(tmp_path / "full") == []
