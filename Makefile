@@ -1,4 +1,4 @@
-# Targets a person types: env, demo, test, test-all, totalsegmentator, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, slicer-screens, lint. Python 3.11 or 3.12.
+# Targets a person types: env, demo, test, test-all, totalsegmentator, bench, phantom-atlas, phantom-realism, ctp-maps-agreement, information-ceiling, slicer-screens, registration-screens, lint. Python 3.11 or 3.12.
 
 # The first of these that runs and is 3.11 or 3.12 (a version manager's shim may be on PATH and not run).
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -25,7 +25,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
   PySide6-Essentials cmake
 
-.PHONY: env screen-libraries totalsegmentator demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens lint clean
+.PHONY: env screen-libraries totalsegmentator demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens registration-screens lint clean
 env: $(STAMP)
 
 $(STAMP): constraints.txt setup.py Makefile
@@ -111,6 +111,10 @@ information-ceiling: env
 slicer-screens: env screen-libraries
 	OMP_NUM_THREADS=1 $(BIN)/python tests/slicer_extension/slicer_screens.py $(if $(CT),--ct "$(CT)") \
 	  --out "$(or $(OUT),$(if $(CT),runs/slicer-screens,docs/pictures))"
+
+# make registration-screens       the same of the annotators' module; renews docs/pictures/registration_slicer*.png
+registration-screens: env screen-libraries
+	OMP_NUM_THREADS=1 $(BIN)/python tests/slicer_extension/registration/registration_screens.py --out "$(or $(OUT),docs/pictures)"
 
 lint: env
 	$(BIN)/ruff check .
