@@ -48,15 +48,15 @@ class View:
         self.renderer.AddViewProp(actor)  # before all else: what is drawn over it must come after it
         self.interactor = vtk.vtkGenericRenderWindowInteractor()  # displayable managers crash without one
         self.interactor.SetRenderWindow(self.window)
-        self._group = slicer.vtkMRMLDisplayableManagerGroup()
-        self._group.SetRenderer(self.renderer)
-        self._group.Initialize(desktop.factory, self.renderer)
+        self.managers = slicer.vtkMRMLDisplayableManagerGroup()
+        self.managers.SetRenderer(self.renderer)
+        self.managers.Initialize(desktop.factory, self.renderer)
         self.logic = slicer.vtkMRMLSliceLogic()
         self.logic.SetMRMLApplicationLogic(desktop.application)
         desktop.application.GetSliceLogics().AddItem(self.logic)
         self.logic.SetMRMLScene(desktop.scene)
         self.logic.SetSliceNode(node)
-        self._group.SetMRMLDisplayableNode(node)
+        self.managers.SetMRMLDisplayableNode(node)
         self.resize(size)
 
     def resize(self, size: tuple[int, int]) -> None:
@@ -95,7 +95,7 @@ class View:
 
     def close(self) -> None:
         """Let go of scene and window, in the order in which nothing asks for what is gone."""
-        self._group.SetMRMLDisplayableNode(None)
+        self.managers.SetMRMLDisplayableNode(None)
         self.logic.SetMRMLScene(None)
         self.window.Finalize()
 

@@ -51,7 +51,7 @@ class Mouse:
         self._view = view
         self._style = slicer.vtkMRMLSliceViewInteractorStyle()  # Slicer's own tools: window, pan, placing points
         self._style.SetSliceLogic(view.logic)
-        self._style.SetDisplayableManagers(view._group)
+        self._style.SetDisplayableManagers(view.managers)
         view.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self._style.SetInteractor(view.interactor)
 
