@@ -183,12 +183,10 @@ def test_an_image_of_nothing_is_refused(value):
     assert refused.value.code == "nothing_to_register"
 
 
-@pytest.mark.parametrize(("box", "code"), [((264, 264, 2), "too_few_slices"), ((20, 20, 9), "too_little_to_register")])
-def test_too_little_of_a_head_is_refused_rather_than_guessed(box, code):
-    part = Volume(pair().fixed.array[: box[0], 100 : 100 + box[1], : box[2]], pair().fixed.affine)
+def test_two_slices_are_refused_rather_than_guessed():
     with pytest.raises(InputError) as refused:
-        register(part, pair().moving)
-    assert refused.value.code == code
+        register(Volume(pair().fixed.array[..., :2], pair().fixed.affine), pair().moving)
+    assert refused.value.code == "too_few_slices"
 
 
 def test_a_start_that_is_no_rigid_motion_is_refused():
