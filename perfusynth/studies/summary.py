@@ -25,7 +25,7 @@ OWN_STYLE = """
 .case p { margin: .2rem 0; color: var(--dim); max-width: 110ch; }
 .case .why { color: var(--warning); }
 .case img { width: auto; max-width: 100%; min-width: 0; margin-top: .5rem; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
 """
 RESEARCH_USE = "Research use only"
 
@@ -49,7 +49,10 @@ def _name(number: int) -> str:
 def _page(out: Path, ledger: Ledger, shown: list[str], number: int, pages: int) -> str:
     blocks = "".join(_case(out / name) for name in shown)
     links = " ".join(f'<a href="{_name(k)}">{k}</a>' for k in range(1, pages + 1)) if pages > 1 else ""
-    heading = f"Prepared studies: {len(ledger.cases)} cases" + (f", page {number} of {pages}" if pages > 1 else "")
+    count = len(ledger.cases)
+    heading = f"Prepared studies: {count} {'case' if count == 1 else 'cases'}" + (
+        f", page {number} of {pages}" if pages > 1 else ""
+    )
     return f"""{document_head(escape(heading), OWN_STYLE)}
 <body>
 <div class="banner" role="note"><strong>{RESEARCH_USE}</strong></div>
@@ -59,7 +62,8 @@ def _page(out: Path, ledger: Ledger, shown: list[str], number: int, pages: int) 
 {_exclusions(ledger) if number == 1 else ""}
 <section><h2>Cases</h2>
 <p>Above, the CT of the perfusion study with bone and brain of the NCCT as lines: they must lie on its own. Below, the
-NCCT with Tmax. The patient's <strong>left is on the right</strong>.</p>
+NCCT with Tmax. Pictures show the registration as it was when the case was made. The patient's
+<strong>left is on the right</strong>.</p>
 {blocks}</section>
 </main>
 <footer>{RESEARCH_USE} - No basis for a treatment decision</footer>
