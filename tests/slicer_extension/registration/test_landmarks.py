@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from desk import Desk, pixel_of
+from desk import pixel_of
 from known_pair import BALL, CYST, known_pair
 from PerfuSynthLib.problems import Problem
 from PerfuSynthRegistrationLib import registration_layout as layout
@@ -47,13 +47,6 @@ def test_places_that_leave_the_turn_open_are_refused_in_words(points, code):
 @pytest.fixture(scope="module")
 def pair():
     return known_pair(TRUTH, spacing=((2.0, 2.0, 5.0), (2.0, 2.0, 5.0)))
-
-
-@pytest.fixture(scope="module")
-def desk():
-    made = Desk((300, 300))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ def pair():
     return known_pair(TRUTH, spacing=((2.0, 2.0, 5.0), (2.0, 2.0, 5.0)))
 
 
-@pytest.fixture(scope="module")
-def desk():
-    made = Desk((300, 300))
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def scene(desk, pair):
     made = desk.show(pair, title="case-7")

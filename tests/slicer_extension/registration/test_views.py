@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from desk import Desk, bright_spot, grey, pixel_of, shade
+from desk import bright_spot, grey, pixel_of, shade
 from known_pair import BALL, known_pair
 from PerfuSynthRegistrationLib import look_settings as looks
 from PerfuSynthRegistrationLib import registration_layout as layout
@@ -25,13 +25,6 @@ PLAIN = np.array([30.0, 30.0, 10.0])
 @pytest.fixture(scope="module")
 def pair():
     return known_pair(TRUTH, spacing=((2.0, 2.0, 5.0), (2.0, 2.0, 5.0)))
-
-
-@pytest.fixture(scope="module")
-def desk():
-    made = Desk((300, 300))
-    yield made
-    made.close()
 
 
 @pytest.fixture
