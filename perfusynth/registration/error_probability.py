@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,15 @@ from perfusynth.errors import InputError
 
 #: Target registration error beyond which a registration counts as wrong, mm: half of what is accepted is 1.3 mm.
 WRONG_MM = 2.0
+#: Least distance (mm) and least shortfall that are told apart: a logarithm begins there.
+LEAST = 0.01
+#: How a figure enters: as it is; a distance by its logarithm; what is 1 at best by that of what it falls short of 1.
+#: What decides between 1 and 3 mm is small beside what two patients differ by.
+SCALES: dict[str, Callable[[float], float]] = {
+    "linear": lambda figure: figure,
+    "distance": lambda figure: math.log(max(figure, LEAST)),
+    "shortfall": lambda figure: -math.log(max(1 - figure, LEAST)),
+}
 MODEL_FILE = Path(__file__).with_suffix(".json")
 
 
@@ -37,12 +46,13 @@ def error_probability(figures: Mapping[str, float]) -> float:
 
 
 def logistic(terms: Mapping[str, Mapping[str, Any]], intercept: float, figures: Mapping[str, float]) -> float:
-    """1 / (1 + exp(-(intercept + sum of weight x (figure - mean) / sd))).
+    """1 / (1 + exp(-(intercept + sum of weight x (scaled figure - mean) / sd))).
 
     Parameters
     ----------
     terms
-        Figure -> ``weight``, ``mean``, ``sd``, and ``low``, ``high``: values beyond what was seen are held there.
+        Figure -> ``scale`` (`SCALES`), ``weight``, ``mean`` and ``sd`` on that scale, and ``low``, ``high``: figures
+        beyond what was seen are held there.
     """
     missing = [name for name in terms if not math.isfinite(figures.get(name, math.nan))]
     if missing:
@@ -57,6 +67,6 @@ def logistic(terms: Mapping[str, Mapping[str, Any]], intercept: float, figures: 
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, total))))
 
 
-def held(figure: float, term: Mapping[str, float]) -> float:
-    """A figure within the range that was seen, standardised."""
-    return (min(max(figure, term["low"]), term["high"]) - term["mean"]) / term["sd"]
+def held(figure: float, term: Mapping[str, Any]) -> float:
+    """A figure within the range that was seen, on its scale, standardised."""
+    return (SCALES[term["scale"]](min(max(figure, term["low"]), term["high"])) - term["mean"]) / term["sd"]

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import optimize
 
 from perfusynth.evaluation.registration_error.study import is_wrong
-from perfusynth.registration.error_probability import WRONG_MM, held, logistic
+from perfusynth.registration.error_probability import SCALES, WRONG_MM, held, logistic
 
 #: Figure -> whether more of it makes an error more probable (1) or less (-1). A worse figure never lowers the
 #: probability, so that a pair unlike all simulated ones is not called right because a weight happened to be odd.
@@ -21,6 +21,15 @@ SIGNS: dict[str, int] = {
     "brain_correlation": -1,
     "brain_dice": -1,
     "restart_spread_mm": 1,
+}
+#: Scale on which a figure enters; all others enter as they are.
+SCALE: dict[str, str] = {
+    "bone_correlation": "shortfall",
+    "bone_distance_mm": "distance",
+    "edge_agreement": "shortfall",
+    "brain_correlation": "shortfall",
+    "brain_dice": "shortfall",
+    "restart_spread_mm": "distance",
 }
 #: Weights of the quadratic penalty on standardised coefficients, summed over pairs, that are tried.
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -54,7 +63,7 @@ def log_loss(found: Sequence[float], wrong: Sequence[bool]) -> float:
 
 
 def _fitted(rows: Rows, penalty: float) -> dict[str, Any]:
-    terms = {name: _term([row["figures"][name] for row in rows]) for name in SIGNS}
+    terms = {name: _term([row["figures"][name] for row in rows], SCALE.get(name, "linear")) for name in SIGNS}
     values = np.array([[held(row["figures"][name], term) for name, term in terms.items()] for row in rows])
     wrong = np.array([is_wrong(row) for row in rows], dtype=float)
 
@@ -76,9 +85,8 @@ def _fitted(rows: Rows, penalty: float) -> dict[str, Any]:
     }
 
 
-def _term(values: Sequence[float]) -> dict[str, float]:
+def _term(values: Sequence[float], scale: str) -> dict[str, Any]:
     """Where a figure is held, and how it is standardised."""
-    low, high = float(min(values)), float(max(values))
-    sd = float(np.std(values))
-    found = {"mean": float(np.mean(values)), "sd": sd if sd > 0 else 1.0, "low": low, "high": high}
-    return {name: round(value, DIGITS) for name, value in found.items()}
+    scaled = [SCALES[scale](value) for value in values]
+    found = {"mean": np.mean(scaled), "sd": np.std(scaled) or 1.0, "low": min(values), "high": max(values)}
+    return {"scale": scale} | {name: round(float(value), DIGITS) for name, value in found.items()}

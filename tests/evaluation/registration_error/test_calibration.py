@@ -5,7 +5,7 @@ import pytest
 from sklearn import linear_model, metrics
 
 from perfusynth.evaluation.registration_error.calibration import auc, brier, reliability
-from perfusynth.evaluation.registration_error.fit import SIGNS, fit_model, log_loss, probabilities
+from perfusynth.evaluation.registration_error.fit import SCALE, SIGNS, fit_model, log_loss, probabilities
 from perfusynth.evaluation.registration_error.study import is_wrong
 
 
@@ -45,15 +45,22 @@ def test_reliability_counts_every_pair_once(told):
         assert part.low <= part.mean_probability <= part.high
 
 
+#: The other way round of the model's scales.
+UNSCALED = {"linear": lambda z: z, "distance": np.exp, "shortfall": lambda z: 1 - np.exp(-z)}
+
+
 def rows_of(count, seed, slopes):
     """Rows whose errors follow their figures by known coefficients of a logistic model with intercept 0.5."""
     rng = np.random.default_rng(seed)
     rows = []
     for k in range(count):
-        figures = {name: float(rng.normal()) for name in SIGNS}
-        score = 0.5 + sum(slopes[name] * value for name, value in figures.items())
+        scaled = {name: float(rng.normal()) for name in SIGNS}
+        figures = {name: UNSCALED[SCALE.get(name, "linear")](value) for name, value in scaled.items()}
+        score = 0.5 + sum(slopes[name] * value for name, value in scaled.items())
         wrong = rng.uniform() < 1 / (1 + np.exp(-score))
-        rows.append({"seed": k, "figures": figures, "error_mm": (None if k % 2 else 5.0) if wrong else 0.5})
+        rows.append(
+            {"seed": k, "figures": figures, "scaled": scaled, "error_mm": (None if k % 2 else 5.0) if wrong else 0.5}
+        )
     return rows
 
 
@@ -62,7 +69,7 @@ def test_the_fit_finds_known_coefficients_as_scikit_learn_does():
     rows = rows_of(3000, 1, slopes)
     model = fit_model(rows, rows_of(1000, 2, slopes))
     weights = [model["terms"][name]["weight"] for name in SIGNS]
-    values = np.array([[row["figures"][name] for name in SIGNS] for row in rows])
+    values = np.array([[row["scaled"][name] for name in SIGNS] for row in rows])
     values = (values - values.mean(axis=0)) / values.std(axis=0)
     other = linear_model.LogisticRegression(C=1 / (2 * model["penalty"]), tol=1e-8, max_iter=1000)
     other.fit(values, [is_wrong(row) for row in rows])
