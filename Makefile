@@ -23,7 +23,7 @@ RUNTIME := torch monai numpy pydicom pydicom-seg highdicom dicomweb-client nibab
   pytorch-ignite httpx diffusers peft transformers safetensors SimpleITK nilearn matplotlib typer rich pooch \
   scikit-learn pillow tensorboard fire
 DEVELOPMENT := import-linter jsonschema-rs ruff mypy pytest pytest-xdist pytest-timeout hypothesis slicer-core \
-  PySide6-Essentials cmake
+  PySide6-Essentials cmake itk-elastix
 
 .PHONY: env screen-libraries totalsegmentator demo test test-all bench phantom-atlas phantom-realism ctp-maps-agreement information-ceiling slicer-screens registration-screens lint clean
 env: $(STAMP)
