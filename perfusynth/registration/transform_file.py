@@ -1,5 +1,6 @@
 """Rigid transforms as files that SimpleITK and 3D Slicer read alike: ITK's text format, fixed to moving, LPS mm."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,19 @@ from perfusynth.volumes.case_registration import RIGID_TOLERANCE
 MAGIC = b"#Insight Transform File V1.0"
 #: A rigid transform takes 500 bytes; more is something else (a displacement field, a bomb). [d]
 LARGEST_BYTES = 64 * 1024
+#: ITK's linear classes. All others are refused before ITK sees them: it makes the grid of a displacement field or a
+#: B-spline, however large, as soon as it has read its size.
+LINEAR = (
+    *("Affine", "CenteredAffine", "FixedCenterOfRotationAffine", "ScalableAffine"),
+    *("Euler3D", "CenteredEuler3D", "VersorRigid3D", "Versor", "QuaternionRigid", "Translation", "Identity"),
+    *("Similarity3D", "Scale", "ScaleVersor3D", "ScaleSkewVersor3D", "ComposeScaleSkewVersor3D", "Composite"),
+)
+_CLASS_LINE = re.compile(
+    rf"Transform: (?:(?:{'|'.join(LINEAR)})Transform|MatrixOffsetTransformBase)_(?:double|float)_3_3 *"
+)
+_NUMBERS_LINE = re.compile(r"(?:Fixed)?Parameters:((?: +[-+.0-9A-Za-z]+)*) *")
+#: Most numbers in a line: 15 tell everything that a linear class can do.
+MOST_NUMBERS = 16
 #: RAS to LPS and back.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _WHAT = "a rigid transform, fixed to moving (ITK text file .tfm as SimpleITK and 3D Slicer write it)"
@@ -69,7 +83,7 @@ def read_transform(source: Path | bytes) -> np.ndarray:
     ------
     InputError
         Code ``file_missing``; ``bad_transform``: another kind of file, damaged, not linear (a warp), not rigid (scaled,
-        sheared, mirrored), not finite. No message holds a path.
+        sheared, mirrored), not finite. Memory is taken for none of them. No message holds a path.
     """
     if not isinstance(source, bytes):
         source = _read(Path(source))
@@ -79,6 +93,7 @@ def read_transform(source: Path | bytes) -> np.ndarray:
         raise _bad("another kind of file" if source else "an empty file")
     if not _is_whole(source):
         raise _bad("a file that ends too early")
+    _check_lines(source)
     return rigid(_FLIP @ _matrix(source) @ _FLIP)
 
 
@@ -110,6 +125,23 @@ def rigid(matrix: np.ndarray) -> np.ndarray:
     matrix[:3, :3] = left @ right
     matrix[3] = [0, 0, 0, 1]
     return matrix
+
+
+def _check_lines(content: bytes) -> None:
+    """Refuse what ITK must not see: other classes, long lists, names of further files, HDF5 behind a text's beginning.
+
+    Stricter than ITK, which takes blanks before a name: nothing then reads otherwise here and there.
+    """
+    if not content.isascii():
+        raise _bad("bytes that are no text")
+    for line in content.decode("ascii").replace("\r\n", "\n").split("\n"):
+        if not line or line.startswith("#") or _CLASS_LINE.fullmatch(line):
+            continue
+        numbers = _NUMBERS_LINE.fullmatch(line)
+        if numbers is None:
+            raise _bad(f"{line[:60]!r}" if line.startswith("Transform:") else "a line that no such file has")
+        if (count := len(numbers[1].split())) > MOST_NUMBERS:
+            raise _bad(f"a line of {count} numbers")
 
 
 def _is_whole(content: bytes) -> bool:

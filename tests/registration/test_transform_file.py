@@ -1,5 +1,7 @@
 """Transform files against the two programs that read them: SimpleITK, and Slicer's own storage node."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,12 +145,14 @@ def other_affine(matrix: np.ndarray) -> sitk.AffineTransform:
         (lambda _: b"", "empty"),
         (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(100), "another kind"),
         (lambda _: b"#Insight Transform File V1.0\n", "too early"),
-        (lambda _: GOOD.replace(b"Affine", b"Evil"), "cannot read"),
+        (lambda _: GOOD.replace(b"Affine", b"Evil"), "EvilTransform"),
+        (lambda _: GOOD.replace(b"Affine", b"CenteredAffine"), "cannot read"),
         (lambda _: GOOD.replace(b"Parameters: 0.", b"Parameters: nan 0.", 1), "cannot read"),
         (lambda _: GOOD + b"#" * LARGEST_BYTES, "bytes"),
         (lambda folder: written_by_itk(other_affine(np.diag([1, 1, 1.02])), folder), "scaling"),
         (lambda folder: written_by_itk(other_affine(np.diag([-1.0, 1, 1])), folder), "mirror"),
-        (lambda folder: written_by_itk(sitk.Euler2DTransform(), folder), "2 dimensions"),
+        (lambda folder: written_by_itk(sitk.Euler2DTransform(), folder), "Euler2DTransform"),
+        (lambda _: GOOD.replace(b"double_3_3", b"double_2_2"), "double_2_2"),
         (lambda folder: written_by_itk(sitk.BSplineTransform(3, 3), folder), "BSpline"),
     ],
 )
@@ -164,6 +168,63 @@ def test_a_file_that_was_cut_off_anywhere_is_refused():
     for length in range(len(GOOD)):
         with pytest.raises(InputError):
             read_transform(GOOD[:length])
+
+
+#: A field of 300^3 voxels, 650 MB, in 160 bytes: size, origin, spacing and axes of its grid.
+FIELD = b"300 300 300 0 0 0 1 1 1 1 0 0 0 1 0 0 0 1"
+BOMBS = [
+    b"#Insight Transform File V1.0\n%sTransform: %s\nParameters: 0\n%sFixedParameters: %s\n" % (first, kind, pad, FIELD)
+    for kind in (b"DisplacementFieldTransform_double_3_3", b"BSplineTransform_double_3_3")
+    for first, pad in ((b"", b""), (b"Transform: CompositeTransform_double_3_3\n", b""), (b"  ", b"  "))
+]
+READ_IN_TURN = """
+import resource, sys
+from perfusynth.errors import InputError
+from perfusynth.registration.transform_file import read_transform
+good, *bombs = eval(sys.stdin.read())
+read_transform(good)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for bomb in bombs:
+    try:
+        read_transform(bomb)
+    except InputError as refused:
+        assert refused.code == "bad_transform"
+    else:
+        raise SystemExit("a bomb was read")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_a_few_bytes_that_ask_for_a_large_field_take_no_memory():
+    """In a process of its own, whose largest memory is measured."""
+    command = [sys.executable, "-c", READ_IN_TURN]
+    ended = subprocess.run(command, input=repr([GOOD, *BOMBS]), capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout) < 20  # MB
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.replace(b"FixedParameters: ", b"FixedParameters: " + b"1 " * 20),
+        GOOD.replace(b"Transform: Affine", b" Transform : Affine"),
+        GOOD + b"ComponentTransformFile: /etc/passwd\n",
+        GOOD[:29] + b"#" * 482 + b"\n\x89HDF\r\n\x1a\n" + GOOD[29:],  # where HDF5 looks for itself: byte 512
+        GOOD + b"Parameters: 1\nFixedParameters: \n",
+    ],
+)
+def test_itk_is_never_asked_about_lines_that_no_rigid_transform_has(monkeypatch, content):
+    def asked(path):
+        raise AssertionError(path)
+
+    monkeypatch.setattr(sitk, "ReadTransform", asked)
+    with pytest.raises(InputError) as refused:
+        read_transform(content)
+    assert refused.value.code == "bad_transform"
+
+
+def test_lines_may_end_as_windows_ends_them():
+    np.testing.assert_allclose(read_transform(GOOD.replace(b"\n", b"\r\n")), motion(), atol=1e-9)
 
 
 def test_a_missing_file_is_told(tmp_path):
