@@ -2,9 +2,11 @@
 
 ``case.json`` holds ``fixed_to_moving`` and, except where a phantom knows it, a block ``registration``;
 ``registration.tfm`` holds the same motion for other programs. Earlier versions stay in ``registration_history/``:
-``0001.json`` and ``0001.tfm`` are the oldest.
+``0001.json`` and ``0001.tfm`` are the oldest. The block has the hash of its ``registration.tfm``: another file, which a
+crash left there, never goes into the history as this registration's.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ HISTORY_FOLDER = "registration_history"
 RIGID_TOLERANCE = 1e-3
 #: Automatic registrations that are more probably than this off by more than 2 mm are left out of training. [d]
 ERROR_PROBABILITY_MAX = 0.2
+#: SHA-256 of ``registration.tfm``, in the block.
+_HASH = "tfm_sha256"
 
 Method = Literal["known", "automatic", "annotator"]
 Verdict = Literal["accept", "corrected", "fail"]
@@ -111,7 +115,8 @@ def left_out(registration: CaseRegistration, limit: float = ERROR_PROBABILITY_MA
 def keep_registration(folder: Path, registration: CaseRegistration, tfm: bytes) -> int:
     """Make a registration the present one; what was there goes into the history.
 
-    Every file changes by rename, ``case.json`` last: a crash in between leaves the old registration in force.
+    Every file changes by rename, ``case.json`` last: a crash in between leaves the old registration in force, and the
+    next call does not add it to the history again.
 
     Parameters
     ----------
@@ -129,23 +134,26 @@ def keep_registration(folder: Path, registration: CaseRegistration, tfm: bytes) 
     """
     check_rigid(registration.fixed_to_moving)
     content = read_case_file(folder)
-    earlier = len(_history(folder))
     if "fixed_to_moving" in content:
-        before = {"fixed_to_moving": content["fixed_to_moving"], "registration": content.get("registration")}
-        stem = folder / HISTORY_FOLDER / f"{earlier + 1:04}"
-        if (folder / TRANSFORM_FILE).exists():
-            atomic.write_bytes(stem.with_suffix(".tfm"), (folder / TRANSFORM_FILE).read_bytes())
-        atomic.write_bytes(stem.with_suffix(".json"), json.dumps(before, indent=2).encode())
-        earlier += 1
+        _add_to_history(folder, content["fixed_to_moving"], content.get("registration"))
     atomic.write_bytes(folder / TRANSFORM_FILE, tfm)
     matrix = np.asarray(registration.fixed_to_moving, dtype=float).tolist()
-    write_case_file(folder, content | {"fixed_to_moving": matrix, "registration": registration.as_dict()})
-    return earlier
+    block = registration.as_dict() | {_HASH: hashlib.sha256(tfm).hexdigest()}
+    write_case_file(folder, content | {"fixed_to_moving": matrix, "registration": block})
+    return len(_history(folder))
 
 
 def earlier_registrations(folder: Path) -> list[CaseRegistration]:
     """What the present registration has taken the place of, oldest first."""
-    return [_registration_of(json.loads(path.read_text(encoding="utf-8"))) for path in _history(folder)]
+    return list(numbered_registrations(folder).values())
+
+
+def numbered_registrations(folder: Path) -> dict[int, CaseRegistration]:
+    """`earlier_registrations` by their numbers, which are their files' and stay when another's file is removed."""
+    return {
+        number: _registration_of(json.loads(path.read_text(encoding="utf-8")))
+        for number, path in _history(folder).items()
+    }
 
 
 def check_rigid(matrix: np.ndarray) -> np.ndarray:
@@ -168,8 +176,25 @@ def check_rigid(matrix: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _history(folder: Path) -> list[Path]:
-    return sorted((folder / HISTORY_FOLDER).glob("[0-9]*.json"))
+def _add_to_history(folder: Path, matrix: Any, block: Mapping[str, Any] | None) -> None:
+    before = json.dumps({"fixed_to_moving": matrix, "registration": block}, indent=2).encode()
+    number, newest = next(reversed(_history(folder).items()), (0, None))
+    if newest is None or newest.read_bytes() != before:
+        # Transforms count, too: one whose .json was removed is not laid beside another version.
+        number = max([number, *_history(folder, ".tfm")]) + 1
+    stem = folder / HISTORY_FOLDER / f"{number:04}"
+    atomic.write_bytes(stem.with_suffix(".json"), before)
+    present = folder / TRANSFORM_FILE
+    if block is not None and present.exists():
+        tfm = present.read_bytes()
+        if hashlib.sha256(tfm).hexdigest() == block.get(_HASH):
+            atomic.write_bytes(stem.with_suffix(".tfm"), tfm)
+
+
+def _history(folder: Path, suffix: str = ".json") -> dict[int, Path]:
+    """Number -> file, in their order."""
+    files = (folder / HISTORY_FOLDER).glob(f"*{suffix}")
+    return dict(sorted((int(path.stem), path) for path in files if path.stem.isdecimal()))
 
 
 def _registration_of(content: Mapping[str, Any]) -> CaseRegistration:

@@ -165,6 +165,15 @@ def test_who_began_with_another_registration_is_told_and_nothing_is_stored(desk,
     assert [one.author for one in earlier_registrations(studies / "b")] == ["", "ann"]
 
 
+def test_an_earlier_version_keeps_its_number_when_another_is_removed(desk, studies, tmp_path):
+    submit(desk, tmp_path, "b", TRUTH, user="ann")
+    submit(desk, tmp_path, "b", OFF, user="ben")
+    (studies / "b" / "registration_history" / "0001.json").unlink()
+    assert [one["number"] for one in desk.describe(desk.find("b"), "ann")["history"]] == [2]
+    assert desk.version("b", 2).author == "ann"
+    assert refusal(desk.version, "b", 1) == "unknown_version"
+
+
 def test_the_same_sent_again_is_stored_once(desk, studies, tmp_path):
     begun = desk.describe(desk.find("b"), "ann")["revision"]
     params = {"verdict": "corrected", "from": begun}

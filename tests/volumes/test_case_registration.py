@@ -14,6 +14,7 @@ from perfusynth.volumes.case_registration import (
     earlier_registrations,
     keep_registration,
     left_out,
+    numbered_registrations,
     read_registration,
 )
 
@@ -73,9 +74,42 @@ def test_a_crash_leaves_the_old_registration_in_force(folder, monkeypatch, files
         keep_registration(folder, CORRECTED, b"second")
     monkeypatch.undo()
     assert read_registration(folder).method == "automatic"
-    assert keep_registration(folder, CORRECTED, b"second") >= 2
-    assert read_registration(folder).verdict == "corrected"
-    assert AUTOMATIC.figures in [one.figures for one in earlier_registrations(folder)]
+    assert keep_registration(folder, replace(CORRECTED, author="ben"), b"third") == 2
+    assert read_registration(folder).author == "ben"
+    assert (folder / "registration.tfm").read_bytes() == b"third"
+    assert [one.method for one in earlier_registrations(folder)] == ["known", "automatic"]
+    assert (folder / "registration_history" / "0002.tfm").read_bytes() == b"first", "never what was not in force"
+
+
+def test_a_transform_file_of_another_motion_is_not_kept_as_this_ones(folder):
+    keep_registration(folder, AUTOMATIC, b"first")
+    (folder / "registration.tfm").write_bytes(b"left by a crash")
+    assert keep_registration(folder, CORRECTED, b"second") == 2
+    assert sorted(path.name for path in (folder / "registration_history").iterdir()) == ["0001.json", "0002.json"]
+
+
+@pytest.mark.parametrize("removed", [["0001.json"], ["0002.json"], ["0001.json", "0002.json", "0002.tfm"]])
+def test_a_version_that_somebody_removed_costs_no_other(folder, removed):
+    """Numbers are those of the files: none is given to another version while a later one has it."""
+    authors = "abcd"
+    for author in authors[:3]:
+        keep_registration(folder, replace(CORRECTED, author=author), author.encode())
+    for name in removed:
+        (folder / "registration_history" / name).unlink()
+    left = numbered_registrations(folder)
+    keep_registration(folder, replace(CORRECTED, author="d"), b"d")
+    now = numbered_registrations(folder)
+    assert {number: one.author for number, one in now.items()} == {n: one.author for n, one in left.items()} | {4: "c"}
+    assert earlier_registrations(folder)[-1].author == "c"
+    assert (folder / "registration_history" / "0004.tfm").read_bytes() == b"c"
+
+
+def test_versions_beyond_four_digits_stay_in_order(folder):
+    keep_registration(folder, AUTOMATIC, b"first")
+    history = folder / "registration_history"
+    (history / "0001.json").rename(history / "9999.json")
+    keep_registration(folder, CORRECTED, b"second")
+    assert list(numbered_registrations(folder)) == [9999, 10000]
 
 
 @pytest.mark.parametrize(

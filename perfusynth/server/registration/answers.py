@@ -4,7 +4,7 @@ from typing import Any
 
 from perfusynth.server.registration.submission import revision_of
 from perfusynth.server.registration.worklist import Entry
-from perfusynth.volumes.case_registration import CaseRegistration, earlier_registrations, read_registration
+from perfusynth.volumes.case_registration import CaseRegistration, numbered_registrations, read_registration
 
 
 def described_case(entry: Entry, fixed_kind: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def described_case(entry: Entry, fixed_kind: str) -> dict[str, Any]:
         "fixed_kind": fixed_kind,
         "revision": revision_of(present),
         "registration": described_version(present),
-        "history": [described_version(one, n) for n, one in enumerate(earlier_registrations(entry.folder), 1)],
+        "history": [described_version(one, n) for n, one in numbered_registrations(entry.folder).items()],
     }
 
 

@@ -31,8 +31,8 @@ from perfusynth.server.registration.submission import (
 from perfusynth.server.registration.worklist import Entry, Worklist
 from perfusynth.volumes.case_registration import (
     CaseRegistration,
-    earlier_registrations,
     keep_registration,
+    numbered_registrations,
     read_registration,
 )
 
@@ -176,17 +176,17 @@ class RegistrationDesk:
         folder = self.find(case).folder
         if number is None:
             return read_registration(folder)
-        earlier = earlier_registrations(folder)
-        if not 1 <= number <= len(earlier):
+        earlier = numbered_registrations(folder)
+        if number not in earlier:
             raise Problem(
                 404,
                 "There is no such version.",
-                expected=f"1 to {len(earlier)}" if earlier else "a case with earlier versions",
+                expected=f"one of {', '.join(map(str, earlier))}" if earlier else "a case with earlier versions",
                 got=shown(number),
                 hint="GET /registration/{case} lists them.",
                 code="unknown_version",
             )
-        return earlier[number - 1]
+        return earlier[number]
 
     def described_version(self, case: str, number: int) -> dict[str, Any]:
         """An earlier registration as `describe` lists it (blocking)."""
