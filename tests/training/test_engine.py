@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -22,6 +23,7 @@ from perfusynth.training.run_state import RunState
 from perfusynth.training.task import Phase, Update
 from perfusynth.training.turbo_settings import TurboSettings
 from perfusynth.training.turbo_task import TurboTask
+from perfusynth.volumes.case_registration import CaseRegistration, keep_registration
 from tests.training.small_cases import QUICK, small_bundle, write_cases
 from tests.training.small_task import SmallTask, make_task
 
@@ -234,6 +236,27 @@ def test_a_run_does_not_go_on_with_other_patients(bundle, cases, tmp_path):
     with pytest.raises(InputError) as caught:
         train(config(bundle, cases, tmp_path, split_file=None), make_task=make_task)
     assert caught.value.code in ("other_patients", "too_few_patients")
+
+
+def test_a_verdict_after_a_run_has_begun_leaves_it_its_patients(bundle, tmp_path, whole):
+    data = write_cases(tmp_path / "cases", 6)
+    split = tmp_path / "split.json"
+    split.write_text((whole / "split.json").read_text())
+
+    def stop_at_four(told):
+        if told.step == 4:
+            raise Cancelled
+
+    settings = config(bundle, data, tmp_path / "run", split_file=split)
+    with pytest.raises(Cancelled):
+        train(settings, stop_at_four, make_task=make_task)
+    failed = CaseRegistration(np.eye(4), "automatic", 0.1, "fail", "two patients")
+    keep_registration(data / "case01", failed, b"a transform")
+    assert train(settings, make_task=make_task).finished
+    assert curve(tmp_path / "run") == curve(whole)
+    assert json.loads((tmp_path / "run" / "left_out.json").read_text()) == {}
+    train(config(bundle, data, tmp_path / "next", split_file=split), make_task=make_task)
+    assert "two patients" in json.loads((tmp_path / "next" / "left_out.json").read_text())["case01"]
 
 
 def test_patients_whom_the_split_does_not_name_are_listed(bundle, cases, tmp_path):

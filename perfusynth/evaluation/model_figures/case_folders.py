@@ -27,7 +27,7 @@ CHRONIC = "chronic ICA"
 
 
 def case_folders(data: Path) -> list[Path]:
-    """Folders under ``data`` that hold an NCCT and measured maps, by name.
+    """Folders under ``data`` that hold an NCCT and measured maps, by name; what begins with a dot belongs to programs.
 
     Raises
     ------
@@ -35,7 +35,8 @@ def case_folders(data: Path) -> list[Path]:
         Code ``no_cases``.
     """
     needed = ("ncct.nii.gz", "tmax.nii.gz", "cbf.nii.gz", CASE_FILE)
-    found = sorted(folder for folder in data.iterdir() if all((folder / name).is_file() for name in needed))
+    visible = (folder for folder in data.iterdir() if not folder.name.startswith("."))
+    found = sorted(folder for folder in visible if all((folder / name).is_file() for name in needed))
     if not found:
         raise InputError(
             "There is no case to evaluate.",

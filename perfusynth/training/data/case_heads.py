@@ -26,14 +26,15 @@ LARGEST = {"tmax": 120.0, "mtt": 120.0, "cbf": 1000.0, "cbv": 200.0}
 
 
 def case_folders(data: Path) -> list[Path]:
-    """The folders in ``data``, by name.
+    """The folders in ``data``, by name; what begins with a dot belongs to programs and is no case.
 
     Raises
     ------
     InputError
         Code ``no_cases``.
     """
-    found = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
+    inside = data.iterdir() if data.is_dir() else ()
+    found = sorted(path for path in inside if path.is_dir() and not path.name.startswith("."))
     if not found:
         raise InputError(
             "There are no cases.",

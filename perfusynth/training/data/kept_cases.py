@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,35 +18,23 @@ from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX
 
 #: Digits of a kept head's name.
 KEY_DIGITS = 24
+#: Which heads a run began with, and why others were left out.
+LIST_FILE = "heads.json"
 
 
 class KeptCases:
-    """A `HeadSource` over case folders by name; ``keep_all`` has read them before.
+    """A `HeadSource` over the heads that `keep_all` has kept: what becomes of their case folders meanwhile, an
+    annotator's verdict above all, counts in the next run.
 
     Parameters
     ----------
-    data
-        Folder of the case folders.
-    names
-        Which of them, in order.
-    spec
-        Grid, inputs and maps.
     kept
-        Folder in which heads are kept; a case whose files or registration have changed is read anew.
-    registration_error_max
-        As of `read_case`.
+        File of each head by the name of its case, in order.
     """
 
-    def __init__(
-        self,
-        data: Path,
-        names: Sequence[str],
-        spec: GeneratorSpec,
-        kept: Path,
-        registration_error_max: float = ERROR_PROBABILITY_MAX,
-    ):
-        self._data, self._names, self._spec, self._kept = data, list(names), spec, kept
-        self._registration_error_max = registration_error_max
+    def __init__(self, kept: Mapping[str, Path]):
+        self._kept = dict(kept)
+        self._names = list(self._kept)
 
     @property
     def names(self) -> list[str]:
@@ -57,11 +46,8 @@ class KeptCases:
 
     def __call__(self, index: int) -> Head:
         """The patient of that number."""
-        folder = self._data / self._names[index]
-        path = self._kept / f"{_key(folder, self._spec, self._registration_error_max)}.npz"
-        if not path.exists():
-            _keep(read_case(folder, self._spec, self._registration_error_max), path)
-        return _read(path, folder.name)
+        name = self._names[index]
+        return _read(self._kept[name], name)
 
 
 def keep_all(
@@ -70,33 +56,74 @@ def keep_all(
     kept: Path,
     on_progress: OnProgress,
     registration_error_max: float = ERROR_PROBABILITY_MAX,
-) -> tuple[list[str], dict[str, str]]:
-    """Read every case folder once.
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Read every case folder once; a case whose files or registration have changed since it was kept is read anew.
+
+    Parameters
+    ----------
+    data
+        Folder of the case folders.
+    spec
+        Grid, inputs and maps.
+    kept
+        Folder in which heads are kept.
+    registration_error_max
+        As of `read_case`.
 
     Returns
     -------
-    Names of those that can be used, and the reason of each that cannot.
+    The kept file of each case that can be used, by name, and the reason of each that cannot.
     """
     folders = case_folders(data)
-    good, left_out = [], {}
-    cases = KeptCases(data, [folder.name for folder in folders], spec, kept, registration_error_max)
+    good, left_out = {}, {}
     for index, folder in enumerate(folders):
         on_progress(f"read cases, {index + 1} of {len(folders)}", index / len(folders))
+        path = kept / f"{_key(folder, spec, registration_error_max)}.npz"
         try:
-            cases(index)
-            good.append(folder.name)
+            if not path.exists():
+                _keep(read_case(folder, spec, registration_error_max), path)
+            good[folder.name] = path
         except InputError as error:
             left_out[folder.name] = f"{error.code}: {error}"
     on_progress("read cases", 1.0)
+    content = {
+        "made_of": _made_of(data, spec, registration_error_max),
+        "kept": {name: path.name for name, path in good.items()},
+        "left_out": left_out,
+    }
+    atomic.write_bytes(kept / LIST_FILE, (json.dumps(content, indent=1) + "\n").encode())
     return good, left_out
+
+
+def kept_before(
+    data: Path, spec: GeneratorSpec, kept: Path, registration_error_max: float = ERROR_PROBABILITY_MAX
+) -> tuple[dict[str, Path], dict[str, str]] | None:
+    """What `keep_all` returned to a run that has begun; None where it was asked otherwise, or files are gone."""
+    try:
+        content = json.loads((kept / LIST_FILE).read_text(encoding="utf-8"))
+        good = {name: kept / file for name, file in content["kept"].items()}
+        left_out, made_of = dict(content["left_out"]), content["made_of"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    same = made_of == _made_of(data, spec, registration_error_max)
+    return (good, left_out) if same and all(path.exists() for path in good.values()) else None
+
+
+def _made_of(data: Path, spec: GeneratorSpec, registration_error_max: float) -> list[Any]:
+    """What decides which heads are kept, but for the case folders' own content; plain JSON values."""
+    return [str(data.resolve()), spec.grid.model_dump(mode="json"), _files_read(spec), registration_error_max]
+
+
+def _files_read(spec: GeneratorSpec) -> list[str]:
+    return sorted({*(i.name for i in spec.inputs), *spec.measured, "brain", "valid", "core"})
 
 
 def _key(folder: Path, spec: GeneratorSpec, registration_error_max: float) -> str:
     """Changes with the case's files and with what is made of them."""
-    read = {*(i.name for i in spec.inputs), *spec.measured, "brain", "valid", "core"}
-    files = [folder / "case.json", *(folder / f"{name}.nii.gz" for name in sorted(read))]
+    read = _files_read(spec)
+    files = [folder / "case.json", *(folder / f"{name}.nii.gz" for name in read)]
     states = [(f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.exists()]
-    told = json.dumps([folder.name, states, spec.grid.model_dump(), sorted(read), registration_error_max])
+    told = json.dumps([folder.name, states, spec.grid.model_dump(), read, registration_error_max])
     return hashlib.sha256(told.encode()).hexdigest()[:KEY_DIGITS]
 
 

@@ -9,9 +9,17 @@ from perfusynth.generators.bundles import GeneratorSpec
 from perfusynth.generators.seen_patients import Part, SeedRanges, SharedSeeds
 from perfusynth.progress import OnProgress
 from perfusynth.training.config import TrainingConfig
-from perfusynth.training.data.kept_cases import KeptCases, keep_all
+from perfusynth.training.data.kept_cases import KeptCases, keep_all, kept_before
 from perfusynth.training.data.phantom_heads import PhantomHeads, draw_for
-from perfusynth.training.data.split import NamedCases, Split, check_enough, keep_split, read_split, split_cases
+from perfusynth.training.data.split import (
+    SPLIT_FILE,
+    NamedCases,
+    Split,
+    check_enough,
+    keep_split,
+    read_split,
+    split_cases,
+)
 from perfusynth.training.heads import HeadSource
 
 #: Names in a run's folder: heads of case folders on the model grid, and the cases that could not be used.
@@ -40,11 +48,9 @@ def patients_of(config: TrainingConfig, spec: GeneratorSpec, on_progress: OnProg
     left_out: dict[str, str] = {}
     split: Split
     if config.data is not None:
-        kept = config.out / KEPT_FOLDER
-        split, left_out = _cases(config, config.data, spec, kept, on_progress)
+        kept, split, left_out = _cases(config, config.data, spec, on_progress)
         sources: dict[Part, HeadSource] = {
-            part: KeptCases(config.data, names, spec, kept, config.registration_error_max)
-            for part, names in split.names.items()
+            part: KeptCases({name: kept[name] for name in names}) for part, names in split.names.items()
         }
     else:
         seeds = config.phantom_seeds
@@ -59,11 +65,15 @@ def patients_of(config: TrainingConfig, spec: GeneratorSpec, on_progress: OnProg
 
 
 def _cases(
-    config: TrainingConfig, data: Path, spec: GeneratorSpec, kept: Path, on_progress: OnProgress
-) -> tuple[NamedCases, dict[str, str]]:
-    good, left_out = keep_all(data, spec, kept, on_progress, config.registration_error_max)
+    config: TrainingConfig, data: Path, spec: GeneratorSpec, on_progress: OnProgress
+) -> tuple[dict[str, Path], NamedCases, dict[str, str]]:
+    """Kept heads by name, how they are shared out, and why others are left out; a run that has begun goes on with what
+    it began with, whatever annotators have said since."""
+    folder, limit = config.out / KEPT_FOLDER, config.registration_error_max
+    before = kept_before(data, spec, folder, limit) if (config.out / SPLIT_FILE).exists() else None
+    good, left_out = before or keep_all(data, spec, folder, on_progress, limit)
     if config.split_file is None:
-        split = split_cases(good, config.split)
+        split = split_cases(list(good), config.split)
     else:
         given = read_split(config.split_file)
         asked = given.names if isinstance(given, NamedCases) else {}
@@ -76,4 +86,4 @@ def _cases(
         left_out |= {name: "no_case: there is no such folder" for name in named if name not in {*good, *left_out}}
     report = json.dumps(left_out, indent=1, sort_keys=True) + "\n"
     atomic.write_bytes(config.out / LEFT_OUT_FILE, report.encode())
-    return split, left_out
+    return good, split, left_out

@@ -21,6 +21,8 @@ from perfusynth.generators.seen_patients import (
 
 #: Name of the file in a run's folder.
 SPLIT_FILE = "split.json"
+#: Most cases that a refusal names.
+NAMES_TOLD = 10
 
 
 class NamedCases(BaseModel):
@@ -99,7 +101,7 @@ def keep_split(folder: Path, split: Split) -> None:
         raise InputError(
             "This run was begun with other patients.",
             expected=f"those of its {SPLIT_FILE}: {_told(before)}",
-            got=_told(split),
+            got=_told(split) + _differing(before, split),
             hint="Begin a new run in another folder; it may start from this one's weights.",
             code="other_patients",
         )
@@ -122,6 +124,15 @@ def check_enough(split: Split, counts: dict[Part, int]) -> None:
             hint="Bring more cases, change the shares, or give a split of your own.",
             code="too_few_patients",
         )
+
+
+def _differing(before: Split, split: Split) -> str:
+    """Which cases came or went since; a run's ``left_out.json`` says why they went."""
+    if not (isinstance(before, NamedCases) and isinstance(split, NamedCases)):
+        return ""
+    old, new = ({name for names in one.names.values() for name in names} for one in (before, split))
+    told = {"missing": sorted(old - new), "new": sorted(new - old)}
+    return "".join(f"; {word}: {', '.join(names[:NAMES_TOLD])}" for word, names in told.items() if names)
 
 
 def _told(split: Split) -> str:

@@ -99,6 +99,12 @@ def test_a_folder_without_cases_is_refused(tmp_path: Path):
     assert caught.value.code == "no_cases"
 
 
+def test_folders_of_programs_are_no_cases(tmp_path: Path):
+    for name in ("a", ".b.making", ".superseded"):
+        write_case(tmp_path / name)
+    assert [folder.name for folder in case_folders(tmp_path)] == ["a"]
+
+
 def test_models_and_rules_are_measured_on_the_ncct_grid(tmp_path: Path):
     from perfusynth.evaluation.model_figures.baselines.fit import shipped_baselines
 

@@ -131,26 +131,55 @@ def test_a_broken_case_is_left_out_with_its_reason_and_the_others_stay(tmp_path,
     fault(data / "case01")
     told = []
     good, left_out = keep_all(data, spec, tmp_path / "kept", lambda stage, fraction: told.append(fraction))
-    assert good == ["case00", "case02"]
+    assert list(good) == ["case00", "case02"]
     assert list(left_out) == ["case01"]
     assert code is None or left_out["case01"].startswith(f"{code}:")
     assert told == sorted(told)
     assert told[-1] == 1
 
 
-def test_a_kept_case_is_read_anew_when_its_registration_changes(tmp_path, spec):
+def quietly(stage: str, fraction: float) -> None:
+    """Nobody looks."""
+
+
+def test_a_verdict_during_a_run_changes_nothing_in_it_and_counts_in_the_next(tmp_path, spec):
+    data = write_cases(tmp_path / "cases", 2)
+    cases = KeptCases(keep_all(data, spec, tmp_path / "kept", quietly)[0])
+    assert cases.names == ["case00", "case01"]
+    before = [cases(index).volumes["tmax"] for index in range(2)]
+    corrected, failed = (
+        CaseRegistration(MOVED, "annotator", verdict="corrected"),
+        CaseRegistration(np.eye(4), "automatic", 0.1, "fail", "two patients"),
+    )
+    keep_registration(data / "case00", corrected, b"a transform")
+    keep_registration(data / "case01", failed, b"a transform")
+    for index in range(2):
+        np.testing.assert_array_equal(cases(index).volumes["tmax"], before[index])
+    taken, left_out = keep_all(data, spec, tmp_path / "kept", quietly)
+    assert list(taken) == ["case00"]
+    assert "two patients" in left_out["case01"]
+    assert np.abs(KeptCases(taken)(0).volumes["tmax"] - before[0]).max() > 1
+
+
+def test_heads_that_are_kept_are_not_read_again(tmp_path, spec, monkeypatch):
     data = write_cases(tmp_path / "cases", 1)
-    cases = KeptCases(data, ["case00"], spec, tmp_path / "kept")
-    first, again = cases(0), cases(0)
-    assert len(list((tmp_path / "kept").iterdir())) == 1
-    np.testing.assert_allclose(again.volumes["tmax"], first.volumes["tmax"], atol=0.01)
-    (data / "case00" / "case.json").write_text(json.dumps({"fixed_to_moving": MOVED.tolist()}))
-    assert np.abs(cases(0).volumes["tmax"] - first.volumes["tmax"]).max() > 1
+    first, _ = keep_all(data, spec, tmp_path / "kept", quietly)
+    monkeypatch.setattr("perfusynth.training.data.kept_cases.read_case", None)
+    again, left_out = keep_all(data, spec, tmp_path / "kept", quietly)
+    assert (again, left_out) == (first, {})
+
+
+def test_folders_of_programs_are_no_cases(tmp_path, spec):
+    data = write_cases(tmp_path / "cases", 1)
+    for name in (".sub-1_ses-2.making", ".perfusynth", ".superseded"):
+        write_case(data / name, 1)
+    good, left_out = keep_all(data, spec, tmp_path / "kept", quietly)
+    assert (list(good), left_out) == (["case00"], {})
 
 
 def test_a_folder_without_cases_is_told(tmp_path, spec):
     with pytest.raises(InputError) as caught:
-        keep_all(tmp_path, spec, tmp_path / "kept", lambda stage, fraction: None)
+        keep_all(tmp_path, spec, tmp_path / "kept", quietly)
     assert caught.value.code == "no_cases"
 
 
@@ -175,15 +204,15 @@ def test_the_annotators_word_decides_and_without_it_only_sure_registrations_are_
         _registered(data / f"case{number:02d}", np.eye(4), **said)
 
     def chosen(**limit):
-        return keep_all(data, spec, tmp_path / "kept", lambda stage, fraction: None, **limit)
+        return keep_all(data, spec, tmp_path / "kept", quietly, **limit)
 
     good, left_out = chosen()
-    assert good == ["case00", "case02", "case04"]
+    assert list(good) == ["case00", "case02", "case04"]
     assert all(reason.startswith("registration:") for reason in left_out.values())
     assert "two patients" in left_out["case03"]
     assert "0.60" in left_out["case01"]
-    assert chosen(registration_error_max=0.7)[0] == ["case00", "case01", "case02", "case04"]
-    assert chosen(registration_error_max=0.01)[0] == ["case02", "case04"]
+    assert list(chosen(registration_error_max=0.7)[0]) == ["case00", "case01", "case02", "case04"]
+    assert list(chosen(registration_error_max=0.01)[0]) == ["case02", "case04"]
 
 
 def test_after_a_correction_maps_lie_where_the_annotator_put_them(tmp_path, spec):
@@ -192,9 +221,9 @@ def test_after_a_correction_maps_lie_where_the_annotator_put_them(tmp_path, spec
     wrong = MOVED.copy()
     wrong[:3, 3] += (18.0, 0.0, 0.0)
     _registered(folder, wrong, probability_over_2mm=0.1)
-    cases = KeptCases(tmp_path / "cases", ["case00"], spec, tmp_path / "kept")
 
     def off():
+        cases = KeptCases(keep_all(tmp_path / "cases", spec, tmp_path / "kept", quietly)[0])
         return place_of(np.clip(cases(0).volumes["tmax"] - 3, 0, None) ** 2) - ill
 
     assert off()[0] == pytest.approx(18, abs=4)

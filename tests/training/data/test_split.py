@@ -54,6 +54,10 @@ def test_a_run_keeps_its_patients(tmp_path):
     with pytest.raises(InputError) as caught:
         keep_split(tmp_path, split_cases(NAMES[:41], SplitRule()))
     assert caught.value.code == "other_patients"
+    assert f"new: {NAMES[40]}" in caught.value.got
+    with pytest.raises(InputError) as caught:
+        keep_split(tmp_path, split_cases([*NAMES[:7], *NAMES[8:40]], SplitRule()))
+    assert f"missing: {NAMES[7]}" in caught.value.got
     assert read_split(tmp_path / "split.json") == split
 
 
