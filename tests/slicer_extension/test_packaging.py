@@ -19,6 +19,22 @@ SHIPPED = {"numpy", "requests", "SimpleITK", "vtk", "slicer", "qt", "ctk", "Samp
     f"{module}Lib" for module in MODULES
 }
 
+#: Names of the standard library that Slicer 5.8's Python does not have; grammar is `ast.parse`'s to refuse.
+NEWER_THAN_3_9 = {
+    ("datetime", "UTC"),
+    ("itertools", "pairwise"),
+    ("itertools", "batched"),
+    ("typing", "Self"),
+    ("typing", "TypeAlias"),
+    ("typing", "ParamSpec"),
+    ("typing", "assert_never"),
+    ("enum", "StrEnum"),
+    ("contextlib", "chdir"),
+    ("contextlib", "aclosing"),
+    ("hashlib", "file_digest"),
+    ("types", "NoneType"),
+}
+
 #: What `find_package(Slicer)` gives an extension, as little of it as ours uses: macros that write down their arguments.
 FAKE_SLICER = """
 set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/Use.cmake)
@@ -127,9 +143,15 @@ def test_the_project_is_named_as_the_catalog_entry():
     assert "project(PerfuSynth)" in (EXTENSION / "CMakeLists.txt").read_text()
 
 
+def _is_of_a_module(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+
+
 @pytest.mark.parametrize("path", python_files(*MODULES), ids=lambda path: path.name)
 def test_a_file_is_read_by_python_3_9_and_imports_what_slicer_ships(path):
     tree = ast.parse(path.read_text(), feature_version=(3, 9))
+    newer = {(node.value.id, node.attr) for node in ast.walk(tree) if _is_of_a_module(node)} & NEWER_THAN_3_9
+    assert not newer, f"{newer} came after Python 3.9"
     widget = path.name.startswith("widget") or path.stem in MODULES
     for node in ast.walk(tree):
         names = []
@@ -137,6 +159,10 @@ def test_a_file_is_read_by_python_3_9_and_imports_what_slicer_ships(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module]
+            newer = {(node.module, alias.name) for alias in node.names} & NEWER_THAN_3_9
+            assert not newer, f"{newer} came after Python 3.9"
+        elif isinstance(node, ast.Attribute):
+            assert node.attr != "bit_count", "int.bit_count came with Python 3.10"
         assert not isinstance(node, getattr(ast, "Match", ())), "match came with Python 3.10"
         if isinstance(node, ast.Call):
             newer = {keyword.arg for keyword in node.keywords} & {"strict", "slots", "kw_only"}

@@ -75,5 +75,6 @@ class Panel:
 
     def _tick(self) -> None:
         self._session.tick()
+        self._shortcuts.follow_focus()
         if self._session.revision != self._shown:
             self.refresh()

@@ -1,4 +1,4 @@
-"""The keys of the module: alive while it is open, so that other modules keep theirs."""
+"""The keys of the module: alive while it is open and nothing else takes them, so that others keep theirs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ KEYS = (
     ("C", "core on / off"),
     ("Z", "map over CT on / off"),
     ("M", "mosaic / four views"),
+)
+
+#: Widgets that take keys themselves while they have the focus: who types or browses there means them.
+_TAKE_KEYS = (
+    "QLineEdit",
+    "QAbstractSpinBox",
+    "QTextEdit",
+    "QPlainTextEdit",
+    "QAbstractItemView",
+    "QAbstractSlider",
+    "QComboBox",
 )
 
 
@@ -48,7 +59,8 @@ class Shortcuts:
     """Keys of the program's window, by what they do."""
 
     def __init__(self, actions: Mapping[str, Callable[[], None]]):
-        self._shortcuts = []
+        self._shortcuts: list[Any] = []
+        self._wanted = self._alive = False
         for key, action in actions.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), slicer.util.mainWindow())
             shortcut.connect("activated()", action)
@@ -57,8 +69,18 @@ class Shortcuts:
 
     def set_enabled(self, enabled: bool) -> None:
         """While the module is open, and there is something that they work on."""
-        for shortcut in self._shortcuts:
-            shortcut.setEnabled(enabled)
+        self._wanted = enabled
+        self.follow_focus()
+
+    def follow_focus(self) -> None:
+        """Leave the keys to a widget that takes them, while it has the focus; called by the panel's timer."""
+        focused = qt.QApplication.focusWidget()
+        elsewhere = focused is not None and any(focused.inherits(kind) for kind in _TAKE_KEYS)
+        alive = self._wanted and not elsewhere
+        if alive != self._alive:
+            self._alive = alive
+            for shortcut in self._shortcuts:
+                shortcut.setEnabled(alive)
 
     def remove(self) -> None:
         """Give the keys back for good."""

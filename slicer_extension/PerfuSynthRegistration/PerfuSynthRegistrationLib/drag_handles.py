@@ -43,6 +43,10 @@ class DragHandles:
         Called at every move of the pointer with the rigid matrix (RAS, mm) of the whole drag so far.
     on_end
         Called with what it was (`MOVE`, `TURN`) when the button is let go.
+    are_off
+        Whether clicks belong to something else now: landmarks are marked inside the ring, too.
+    request_render
+        Called when the handles look different: the view is to be drawn anew.
     """
 
     def __init__(
@@ -52,9 +56,12 @@ class DragHandles:
         centre_of: Callable[[], np.ndarray],
         on_drag: Callable[[np.ndarray], None],
         on_end: Callable[[str], None],
+        are_off: Callable[[], bool] = lambda: False,
+        request_render: Callable[[], None] = lambda: None,
     ):
         self._renderer, self._node, self._centre_of = renderer, node, centre_of
         self._on_drag, self._on_end = on_drag, on_end
+        self._are_off, self._request_render = are_off, request_render
         self._kind: str | None = None
         self._from, self._about = np.zeros(2), np.zeros(3)
         self._actor, self._points = _ring_actor()
@@ -78,6 +85,7 @@ class DragHandles:
         for index, (x, y) in enumerate(np.concatenate([ring, cross])):
             self._points.SetPoint(index, x, y, 0)
         self._points.Modified()
+        self._request_render()
 
     def grabbed(self, x: float, y: float) -> str | None:
         """What a drag from a pixel (from the lower left) would do; None outside the handles."""
@@ -92,6 +100,7 @@ class DragHandles:
             watched.RemoveObserver(tag)
         self._watches = []
         self._renderer.RemoveViewProp(self._actor)
+        self._request_render()
 
     # --- what the pointer does
 
@@ -107,7 +116,7 @@ class DragHandles:
         self._watches.append((self._interactor, tags[0]))
 
     def _pressed(self) -> bool:
-        if self._interactor.GetShiftKey() or self._interactor.GetControlKey():
+        if self._interactor.GetShiftKey() or self._interactor.GetControlKey() or self._are_off():
             return False
         self._from = np.array(self._interactor.GetEventPosition(), float)
         self._kind = self.grabbed(*self._from)
@@ -115,6 +124,7 @@ class DragHandles:
             self._about = self._centre_of()
             self._centre_at = self._seen_at()
             self._actor.GetProperty().SetColor(*_DRAGGED)
+            self._request_render()
         return self._kind is not None
 
     def _moved(self) -> bool:

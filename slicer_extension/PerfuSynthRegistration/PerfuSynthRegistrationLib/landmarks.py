@@ -92,18 +92,29 @@ class Landmarks:
         self._watches = [
             (node, node.AddObserver(event, self._changed)) for node in self.nodes.values() for event in events
         ]
+        _, interaction = self._mouse_nodes()
+        if interaction is not None:
+            event = interaction.InteractionModeChangedEvent
+            self._watches.append((interaction, interaction.AddObserver(event, self._mouse_changed)))
+        self._mouse_before: tuple[int, str | None, str | None] | None = None
 
     def place(self, on: bool = True) -> None:
         """The next clicks in the views mark places: in the fixed image, in the moving one, in turn; or no more.
 
-        The user ends it with the right button or Escape, too (`placing`).
+        The user ends it with the right button or Escape, too (`placing`). Afterwards the mouse is what it was before.
         """
-        selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
-        interaction = self._scene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+        selection, interaction = self._mouse_nodes()
         if not on:
             if self.placing:
                 interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+            self._give_mouse_back()
             return
+        if self._mouse_before is None:
+            self._mouse_before = (
+                interaction.GetPlaceModePersistence(),
+                selection.GetActivePlaceNodeClassName(),
+                selection.GetActivePlaceNodeID(),
+            )
         selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
         selection.SetActivePlaceNodeID(self.nodes[self.next_role].GetID())
         interaction.SetPlaceModePersistence(1)
@@ -112,11 +123,13 @@ class Landmarks:
     @property
     def placing(self) -> bool:
         """Whether the next click in a view marks a place of this case."""
-        selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
-        interaction = self._scene.GetFirstNodeByClass("vtkMRMLInteractionNode")
-        if selection is None or interaction is None or interaction.GetCurrentInteractionMode() != interaction.Place:
-            return False
-        return selection.GetActivePlaceNodeID() in [node.GetID() for node in self.nodes.values()]
+        return self.clicks_place and self._is_active()
+
+    @property
+    def clicks_place(self) -> bool:
+        """Whether the next click in a view marks a place of anything."""
+        _, interaction = self._mouse_nodes()
+        return interaction is not None and interaction.GetCurrentInteractionMode() == interaction.Place
 
     def add(self, role: str, ras: np.ndarray) -> None:
         """Mark a place (RAS, mm, as seen in the views) in the `FIXED` or the `MOVING` image."""
@@ -179,9 +192,34 @@ class Landmarks:
             node.RemoveObserver(watch)
         self._watches = []
 
+    def _mouse_nodes(self) -> tuple[Any, Any]:
+        kinds = ("vtkMRMLSelectionNode", "vtkMRMLInteractionNode")
+        return tuple(self._scene.GetFirstNodeByClass(kind) for kind in kinds)
+
+    def _is_active(self) -> bool:
+        selection, _ = self._mouse_nodes()
+        active = selection.GetActivePlaceNodeID() if selection is not None else None
+        return active in [node.GetID() for node in self.nodes.values()]
+
+    def _mouse_changed(self, *_: Any) -> None:
+        if not self.clicks_place:
+            self._give_mouse_back()
+
+    def _give_mouse_back(self) -> None:
+        """What clicks did before places were marked; a choice that was made since, in another module, stays."""
+        selection, interaction = self._mouse_nodes()
+        before, self._mouse_before = self._mouse_before, None
+        if before is None or interaction is None or selection is None:
+            return
+        persistence, kind, node = before
+        interaction.SetPlaceModePersistence(persistence)
+        if self._is_active():
+            selection.SetReferenceActivePlaceNodeClassName(kind)
+            selection.SetActivePlaceNodeID(node)
+
     def _changed(self, *_: Any) -> None:
         if self.placing:  # marking in turn: the next click belongs in the other image
-            selection = self._scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+            selection, _ = self._mouse_nodes()
             selection.SetActivePlaceNodeID(self.nodes[self.next_role].GetID())
         self.on_change()
 

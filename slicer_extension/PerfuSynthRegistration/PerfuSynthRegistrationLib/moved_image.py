@@ -104,9 +104,17 @@ class MovedImage:
         """Root mean square distance of the landmark pairs as they are seen now, mm; None without pairs."""
         return self.landmarks.fre_mm(self.fixed_to_moving)
 
-    def handles_of(self, renderer: Any, node: Any) -> DragHandles:
-        """Handles that drag this image in a view, of its renderer and slice node."""
-        return DragHandles(renderer, node, lambda: self.centre_seen, self._dragged, self._drag_ended)
+    def handles_of(self, renderer: Any, node: Any, request_render: Callable[[], None]) -> DragHandles:
+        """Handles that drag this image in a view, of its renderer and slice node, and how it is drawn anew."""
+        return DragHandles(
+            renderer,
+            node,
+            lambda: self.centre_seen,
+            self._dragged,
+            self._drag_ended,
+            lambda: self.landmarks.clicks_place,
+            request_render,
+        )
 
     # --- back and forth
 
@@ -132,9 +140,13 @@ class MovedImage:
         """Back to where the case began; that, too, can be undone."""
         self._do(self._history.beginning, "reset")
 
+    def begin_at(self, matrix: np.ndarray) -> None:
+        """The case begins elsewhere now: `reset` and `change` aim at another registration of it. Errors: `rigid_of`."""
+        self._history.begin_at(rigid_of(matrix))
+
     @property
     def beginning(self) -> np.ndarray:
-        """The ``fixed_to_moving`` that the case was shown with."""
+        """The ``fixed_to_moving`` that the case began with: the server's."""
         return self._history.beginning
 
     @property

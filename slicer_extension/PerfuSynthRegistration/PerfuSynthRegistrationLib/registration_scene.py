@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 import slicer
 from PerfuSynthLib.grid_volume import GridVolume
-from PerfuSynthLib.node_geometry import matrix_of, set_volume, volume_of
+from PerfuSynthLib.node_geometry import matrix_of, set_volume
 
 from . import registration_layout as layout
 from .look_settings import CTP, NCCT, ImageKind
 from .looks import Looks
 from .moved_image import MovedImage
-from .nmi import LiveNmi
-from .prepare import Prepared
+from .prepare import Compared, Prepared, compare
 from .registration_views import RegistrationViews
 from .rigid import inverse, rigid_of
 from .scene_nodes import remove_node
 
 #: What the views' renderers are asked of where there are no views.
 NO_VIEWS: Callable[[str], Any] = lambda name: None  # noqa: E731 - a default argument
-#: So many places of the head are followed to tell how far it went. [d]
-_HEAD_PLACES = 2000
+#: How views are asked to be drawn anew where there are none.
+NO_RENDER: Callable[[str], None] = lambda name: None  # noqa: E731 - a default argument
 
 
 class RegistrationScene(MovedImage):
@@ -39,18 +38,14 @@ class RegistrationScene(MovedImage):
         self,
         scene: Any,
         nodes: tuple[Any, Any, Any],
-        kind: ImageKind,
         looks: Looks,
-        title: str,
-        renderer_of: Callable[[str], Any],
+        views: RegistrationViews,
+        compared: Compared,
     ):
         self.fixed_node, self.moving_node, transform_node = nodes
         self._scene, self._looks, self._handles = scene, looks, False
-        fixed = volume_of(self.fixed_node)
-        head = GridVolume(fixed.array > kind.head_above, fixed.affine)
-        self.views = RegistrationViews(scene, head, (kind.title, NCCT.title), title, renderer_of)
-        self._nmi = LiveNmi(fixed, volume_of(self.moving_node), (kind, NCCT))
-        super().__init__(scene, transform_node, _places(head))
+        self.views, self._nmi = views, compared.nmi
+        super().__init__(scene, transform_node, compared.places)
 
     @classmethod
     def show(
@@ -60,10 +55,12 @@ class RegistrationScene(MovedImage):
         moving: GridVolume,
         fixed_to_moving: np.ndarray,
         renderer_of: Callable[[str], Any] = NO_VIEWS,
+        request_render: Callable[[str], None] = NO_RENDER,
         *,
         kind: ImageKind = CTP,
         brain: np.ndarray | None = None,
         prepared: Prepared | None = None,
+        compared: Compared | None = None,
         title: str = "",
     ) -> RegistrationScene:
         """Put a pair of images into the scene and show it in three linked planes.
@@ -80,12 +77,16 @@ class RegistrationScene(MovedImage):
             Where the correction begins: 4x4, RAS, mm.
         renderer_of
             The renderer of a slice view by name; None where the layout does not show it.
+        request_render
+            Called with a slice view's name when it is to be drawn anew, though nothing of the scene has changed.
         kind
             What ``fixed`` is: `look_settings.CTP` or `TMAX`; its window and what is compared.
         brain
             Brain mask on the moving image's grid, for its outline; without one it is found inside the skull.
         prepared
             What `prepare.prepare` made of ``moving``; without it the first look at edges or outlines takes seconds.
+        compared
+            What `prepare.compare` made of both images; without it that is done here.
         title
             Line on top of the views: the case's id.
 
@@ -102,7 +103,10 @@ class RegistrationScene(MovedImage):
         transform.SetMatrixTransformToParent(matrix_of(inverse(matrix)))
         moving_node.SetAndObserveTransformNodeID(transform.GetID())
         looks = Looks(scene, fixed_node, moving_node, transform, brain, prepared, kind.unit == NCCT.unit)
-        shown = cls(scene, (fixed_node, moving_node, transform), kind, looks, title, renderer_of)
+        compared = compared or compare(fixed, moving, kind)
+        titles = (kind.title, NCCT.title)
+        views = RegistrationViews(scene, compared.head, titles, title, renderer_of, request_render)
+        shown = cls(scene, (fixed_node, moving_node, transform), looks, views, compared)
         shown.present()
         return shown
 
@@ -207,11 +211,3 @@ def _add_volume(scene: Any, name: str, volume: GridVolume, kind: ImageKind) -> A
     scene.AddNode(shown)
     node.SetAndObserveDisplayNodeID(shown.GetID())
     return node
-
-
-def _places(mask: GridVolume) -> np.ndarray:
-    """RAS (n, 3; mm) of voxels of a mask, evenly among them; of the grid's where it is empty."""
-    inside = mask.array if mask.array.any() else np.ones_like(mask.array)
-    found = np.argwhere(inside)
-    found = found[:: max(1, len(found) // _HEAD_PLACES)]
-    return found @ mask.affine[:3, :3].T + mask.affine[:3, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from PerfuSynthLib.slice_annotations import ViewAnnotation
 
 from . import registration_layout as layout
 from .drag_handles import DragHandles
+
+#: Makes handles of a view's renderer, its slice node, and how the view is drawn anew.
+MakeHandles = Callable[[Any, Any, Callable[[], None]], DragHandles]
 
 
 class RegistrationViews:
@@ -31,12 +35,21 @@ class RegistrationViews:
         Line on top of every view; "" for none.
     renderer_of
         The renderer of a slice view by name; None where the layout does not show it.
+    request_render
+        Called with a view's name when it is to be drawn anew, though nothing of the scene has changed.
     """
 
     def __init__(
-        self, scene: Any, head: GridVolume, titles: tuple[str, str], case: str, renderer_of: Callable[[str], Any]
+        self,
+        scene: Any,
+        head: GridVolume,
+        titles: tuple[str, str],
+        case: str,
+        renderer_of: Callable[[str], Any],
+        request_render: Callable[[str], None],
     ):
         self._scene, self._case, self._renderer_of = scene, case, renderer_of
+        self._request_render = request_render
         self._planes = planes_of(head)
         self._middle = self._planes.axes @ self._planes.box.mean(axis=0)
         fixed, moving = titles
@@ -50,7 +63,7 @@ class RegistrationViews:
         self._watches: list[tuple[Any, int]] = []
         self._over: dict[str, ViewAnnotation] = {}
         self._renderers: dict[str, Any] = {}
-        self._make_handles: Callable[[Any, Any], DragHandles] | None = None
+        self._make_handles: MakeHandles | None = None
         self._handles: dict[str, DragHandles] = {}
 
     def arrange(self, number: int) -> None:
@@ -82,10 +95,10 @@ class RegistrationViews:
                 self._over[view] = ViewAnnotation(renderer, node, [self._case], [self._feet[view]])
             wanted = self._make_handles is not None and view in self._over and view not in layout.FIXED_VIEWS
             if wanted and view not in self._handles and renderer.GetRenderWindow().GetInteractor() is not None:
-                self._handles[view] = self._make_handles(renderer, node)
+                self._handles[view] = self._make_handles(renderer, node, partial(self._request_render, view))
 
-    def show_handles(self, make: Callable[[Any, Any], DragHandles] | None) -> None:
-        """Put handles, made of a view's renderer and slice node, over all views that show the moving image; or none."""
+    def show_handles(self, make: MakeHandles | None) -> None:
+        """Put handles over all views that show the moving image; or none."""
         for view in list(self._handles):
             self._drop_handles(view)
         self._make_handles = make

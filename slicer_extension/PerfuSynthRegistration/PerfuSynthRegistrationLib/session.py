@@ -36,12 +36,15 @@ class Surroundings(NamedTuple):
         Keeps what is not with the server.
     renderer_of
         The renderer of a slice view by its name; None where the layout does not show it.
+    request_render
+        Draws a slice view anew, by its name, as soon as the program finds time.
     """
 
     scene: Any
     book: ServerBook
     unsent: UnsentStore
     renderer_of: Callable[[str], Any]
+    request_render: Callable[[str], None]
 
 
 class RegistrationSession:
@@ -54,7 +57,7 @@ class RegistrationSession:
     go_on
         Whether the next case is opened once one is submitted.
     problem
-        Why the last case could not be shown.
+        Why the last case could not be shown, or kept work not be thrown away.
     """
 
     def __init__(self, surroundings: Surroundings):
@@ -65,7 +68,8 @@ class RegistrationSession:
         self.problem: Problem | None = None
         self._client_of: Any = None
         self.connection = ServerConnection(surroundings.book, self._background, self._changed, check_worklist)
-        self.work = Work(show_in(surroundings.scene, surroundings.renderer_of), surroundings.unsent, self._changed)
+        show = show_in(surroundings.scene, surroundings.renderer_of, surroundings.request_render)
+        self.work = Work(show, surroundings.unsent, self._changed)
         self.cases = Cases(self._background, self._changed, self._loaded)
         self.submission = Submission(self.work, self._background, self._changed, self._submitted)
         self.automatic = Automatic(self.work, self._background, self._changed)
@@ -73,10 +77,9 @@ class RegistrationSession:
     def tick(self) -> None:
         """Bring in what threads and server have done since; called by a timer."""
         self._background.deliver()
-        if self.connection.client is not self._client_of:
+        if self.connection.client not in (None, self._client_of):
             self._client_of = self.connection.client
-            connected = self.connection.state == CONNECTED
-            self.cases.use(WorklistClient(self.connection.settings) if connected else None)
+            self._use(WorklistClient(self.connection.settings))
         self.cases.tick()
         self.work.tick()
 
@@ -125,14 +128,16 @@ class RegistrationSession:
         """What the user is asked before a case with unsent work is left; empty where there is none."""
         if not self.work.unsent or self.work.case is None:
             return ""
-        return (
-            f"Your work on {self.work.case.name} has not been submitted.\n\n"
-            "Leave it all the same? It is kept on this computer and offered again."
-        )
+        self.work.keep_now()  # whether it can be kept is known only then
+        kept = "It is kept on this computer and offered again."
+        if self.work.problem is not None:
+            kept = f"IT WILL BE LOST: {self.work.problem.what} Submit it first, or make room on the disk."
+        return f"Your work on {self.work.case.name} has not been submitted.\n\nLeave it all the same? {kept}"
 
     def scene_closes(self) -> None:
-        """The scene is emptied: the case goes with it, its work is kept."""
+        """The scene is emptied: the case goes with it and back to the others, its work is kept."""
         self._leave()
+        self.cases.start_over()
 
     # --- work that is kept
 
@@ -152,18 +157,31 @@ class RegistrationSession:
 
     def give_up(self) -> None:
         """Throw the oldest kept work away."""
+        self.problem = None
         for work in self.kept[:1]:
-            self._around.unsent.forget(work.address, work.case)
+            try:
+                self._around.unsent.forget(work.address, work.case)
+            except Problem as problem:
+                self.problem = problem
         self._changed()
 
     def take_theirs(self) -> None:
         """Throw the open case's work away, and show the case as another annotator has changed it."""
         theirs, loaded = self.submission.theirs, self.work.loaded
         if theirs is not None and loaded is not None:
+            self.automatic.stop()
             self.work.drop()
             self._show(loaded._replace(case=theirs), None)
 
     # --- inside
+
+    def _use(self, client: WorklistClient) -> None:
+        """The open case stays open; it is submitted with the token that is valid now, if it is from this server."""
+        loaded = self.work.loaded
+        stays = loaded is not None and loaded.client.settings.address == client.settings.address
+        if loaded is not None and stays:
+            self.work.loaded = loaded._replace(client=client)
+        self.cases.use(client, loaded.case.name if loaded is not None and stays else "")
 
     def _leave(self) -> None:
         self.automatic.stop()

@@ -9,7 +9,8 @@ from PerfuSynthLib.background import Background
 from PerfuSynthLib.problems import Problem
 
 from .refine import refine
-from .session_work import Work, kind_of
+from .session_cases import kind_of
+from .session_work import Work
 
 _LANE = "automatic"
 

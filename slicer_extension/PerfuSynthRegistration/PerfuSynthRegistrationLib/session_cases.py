@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PerfuSynthLib.background import Background
+from PerfuSynthLib.connection_problems import ConnectionLost
 from PerfuSynthLib.grid_volume import GridVolume
 from PerfuSynthLib.problems import Problem
 
-from .prepare import Prepared, prepare
+from .case_returns import CaseReturns
+from .look_settings import CTP, TMAX, ImageKind
+from .prepare import Compared, Prepared, compare, prepare
 from .worklist_answers import TO_CHECK, Case, Nothing, Row
 from .worklist_client import LEASED, WorklistClient
 
 #: How often cases are asked for again, so that no lease (30 minutes, a setting of the server) ends, s. [d]
 RENEW_S = 240.0
 #: Lanes of the background.
-_OPENING, _AHEAD, _LIST, _RENEWING = "case", "case ahead", "worklist", "leases"
+_OPENING, _AHEAD, _LIST, _RENEWING, _GIVING_BACK = "case", "case ahead", "worklist", "leases", "cases back"
 
 
 class LoadedCase(NamedTuple):
@@ -28,6 +31,18 @@ class LoadedCase(NamedTuple):
     fixed: GridVolume
     moving: GridVolume
     prepared: Prepared
+    compared: Compared
+
+
+class Unreadable(NamedTuple):
+    """A case whose images cannot be shown, and why."""
+
+    name: str
+    problem: Problem
+
+
+#: What a lane works off for a case: it is given ``cancelled``, and finds a case, none, or one that is unreadable.
+_Fetch = Callable[[Callable[[], bool]], Any]
 
 
 class Cases:
@@ -55,6 +70,7 @@ class Cases:
     def __init__(self, background: Background, changed: Callable[[], None], on_loaded: Callable[[LoadedCase], None]):
         self._background, self._changed, self._on_loaded = background, changed, on_loaded
         self._client: WorklistClient | None = None
+        self._returns = CaseReturns()
         self.rows: list[Row] = []
         self.loading = False
         self.text, self.failed = "", False
@@ -65,18 +81,30 @@ class Cases:
         self._ahead: LoadedCase | None = None
         self._awaits_ahead = False
         self._open = ""
+        self._coming: dict[str, str] = {}  # lane: the case whose images it fetches; written by its thread
         self._skipped: list[str] = []
         self._renewed = time.monotonic()
         self._bytes = [0]
 
-    def use(self, client: WorklistClient | None) -> None:
-        """Work with another server, or none."""
+    def use(self, client: WorklistClient | None, still_open: str = "") -> None:
+        """Work with another server, as somebody else, or not at all; ``still_open`` is worked on from there, too."""
+        before, held = self._client, self._held()
         for lane in (_OPENING, _AHEAD, _LIST, _RENEWING):
             self._background.forget(lane)
         self._client, self.rows, self.loading = client, [], False
         self._say("")
         self._begin()
+        if still_open:
+            self._open, self._renewed = still_open, float("-inf")  # it is taken at once, by whoever it is now
+        if before is not None and held:
+            for name in held:
+                self._returns.add(before, name)
+            self._background.run(_GIVING_BACK, lambda _: self._returns.tell(), _ignore, _ignore)
         self.refresh()
+
+    def start_over(self) -> None:
+        """Nothing is open or awaited any more: the scene was closed. Others may have what was."""
+        self.use(self._client)
 
     # --- what there is
 
@@ -98,7 +126,7 @@ class Cases:
     @property
     def giving_back(self) -> bool:
         """Whether `let_go` is not through yet."""
-        return self._background.busy(_RENEWING)
+        return self._background.busy(_GIVING_BACK)
 
     def refresh(self) -> None:
         """Fetch the worklist anew."""
@@ -121,25 +149,24 @@ class Cases:
         elif self._background.busy(_AHEAD):
             self._awaits_ahead = True
         else:
-            self._background.run(_OPENING, self._fetching_next(client), self._opened, self._not_opened)
+            self._background.run(_OPENING, self._fetching_next(client, _OPENING), self._opened, self._not_opened)
 
     def open(self, name: str) -> None:
         """Open a chosen case."""
         client = self._client
         if client is None or self.loading:
             return
+        is_ahead = self._ahead is not None and self._ahead.case.name == name
+        if is_ahead or self._coming.get(_AHEAD) == name:
+            self.next()
+            return
+        if self._open and self._open != name:
+            self._returns.add(client, self._open)  # the next case's request would tell so, but there may be none
         self.leave(skip=True)
-        if self._ahead is not None and self._ahead.case.name == name:
-            return self.next()
         self._skipped = [skipped for skipped in self._skipped if skipped != name]
         self._start(f"Fetching {name} ...")
-        self._background.run(
-            _OPENING,
-            lambda cancelled: _load(client, client.take(name), self._bytes, cancelled),
-            self._opened,
-            self._not_opened,
-        )
-        return None
+        fetching = self._fetching(client, lambda: client.take(name), _OPENING)
+        self._background.run(_OPENING, fetching, self._opened, self._not_opened)
 
     def leave(self, skip: bool) -> None:
         """The open case is not worked on any more; skipped, it is passed over until nothing else is left."""
@@ -153,29 +180,58 @@ class Cases:
         is_due = time.monotonic() - self._renewed > RENEW_S and not self._background.busy(_RENEWING)
         if client is not None and held and is_due:
             self._renewed = time.monotonic()
-            self._background.run(_RENEWING, lambda cancelled: _renew(client, held), self._renewed_but, lambda _: None)
+            self._background.run(_RENEWING, lambda _: self._renew(client, held), self._renewed_but, _ignore)
 
     def let_go(self) -> None:
         """Give the cases back that nobody works on any more: the program ends."""
-        client, held = self._client, self._held()
         self.use(None)
-        if client is not None and held:
-            self._background.run(
-                _RENEWING, lambda cancelled: [client.give_back(name) for name in held], lambda _: None, lambda _: None
-            )
 
     # --- inside
 
     def _held(self) -> list[str]:
         ahead = [self._ahead.case.name] if self._ahead is not None else []
-        return [name for name in (self._open, *ahead) if name]
+        return sorted({name for name in (self._open, *ahead, *self._coming.values()) if name})
 
-    def _fetching_next(self, client: WorklistClient) -> Callable[[Callable[[], bool]], LoadedCase | Nothing]:
-        held, skipped, counter = self._held(), list(self._skipped), self._bytes
+    def _renew(self, client: WorklistClient, names: list[str]) -> list[str]:
+        """Keep cases for longer; returns those that others were given meanwhile."""
+        self._returns.tell()
+        lost = []
+        for name in names:
+            try:
+                client.take(name)
+            except Problem as problem:  # of any other the next time is not too late
+                if problem.code == LEASED:
+                    lost.append(name)
+        return lost
 
-        def fetch(cancelled: Callable[[], bool]) -> LoadedCase | Nothing:
-            offer = client.next(held, skipped)
-            return offer if isinstance(offer, Nothing) else _load(client, offer, counter, cancelled)
+    def _fetching_next(self, client: WorklistClient, lane: str) -> _Fetch:
+        held, skipped = self._held(), list(self._skipped)
+        return self._fetching(client, lambda: client.next(held, skipped), lane)
+
+    def _fetching(self, client: WorklistClient, ask: Callable[[], Case | Nothing], lane: str) -> _Fetch:
+        """What a lane does for a case: ask for it, fetch its images; one that is not wanted any more goes back."""
+        counter, coming, returns = self._bytes, self._coming, self._returns
+
+        def fetch(cancelled: Callable[[], bool]) -> LoadedCase | Nothing | Unreadable:
+            returns.tell()
+            case = ask()
+            if isinstance(case, Nothing):
+                return case
+            coming[lane] = case.name
+            found: LoadedCase | Unreadable | None = None
+            try:
+                if not cancelled():
+                    found = _load(client, case, counter, cancelled)
+            except ConnectionLost:
+                raise
+            except Problem as problem:
+                found = Unreadable(case.name, problem)
+            finally:
+                if cancelled() or not isinstance(found, LoadedCase):
+                    coming.pop(lane)
+                    returns.add(client, case.name)
+                    returns.tell()
+            return found or Unreadable(case.name, Problem("cancelled", "The case is not wanted any more.", ""))
 
         return fetch
 
@@ -183,8 +239,13 @@ class Cases:
         self.loading, self.lost, self._awaits_ahead, self._bytes = True, "", False, [0]
         self._say(text)
 
-    def _opened(self, found: LoadedCase | Nothing) -> None:
+    def _opened(self, found: LoadedCase | Nothing | Unreadable) -> None:
         self.loading = self._awaits_ahead = False
+        if isinstance(found, Unreadable):
+            self._skipped.append(found.name)
+            what = f"{found.name} cannot be opened: {found.problem.what} {found.problem.what_to_do}"
+            self._say(f"{what} The next case is another one.", failed=True)
+            return
         if isinstance(found, Nothing) and self._skipped:
             self._skipped = []  # nothing else is left: those that were passed over come again
             self.next()
@@ -195,6 +256,7 @@ class Cases:
             return
         self._say("")
         self._open = found.case.name
+        self._came(found)
         self._on_loaded(found)
         self.refresh()
         self.look_ahead()
@@ -204,15 +266,23 @@ class Cases:
         client = self._client
         if client is not None and self._ahead is None and not self._background.busy(_AHEAD):
             self._bytes = [0]
-            self._background.run(_AHEAD, self._fetching_next(client), self._came_ahead, self._not_ahead)
+            self._background.run(_AHEAD, self._fetching_next(client, _AHEAD), self._came_ahead, self._not_ahead)
 
-    def _came_ahead(self, found: LoadedCase | Nothing) -> None:
+    def _came_ahead(self, found: LoadedCase | Nothing | Unreadable) -> None:
         if self._awaits_ahead:
             self._opened(found)
+        elif isinstance(found, Unreadable):
+            self._skipped.append(found.name)
+            self.look_ahead()
         elif isinstance(found, LoadedCase):
             self._ahead = found
+            self._came(found)
             self.refresh()
         self._changed()
+
+    def _came(self, found: LoadedCase) -> None:
+        for lane in [lane for lane, name in self._coming.items() if name == found.case.name]:
+            del self._coming[lane]
 
     def _not_ahead(self, problem: Problem) -> None:
         if self._awaits_ahead:
@@ -241,17 +311,13 @@ class Cases:
         self._changed()
 
 
-def _renew(client: WorklistClient, names: list[str]) -> list[str]:
-    """Keep cases for longer; returns those that others were given meanwhile."""
-    lost = []
-    for name in names:
-        try:
-            client.take(name)
-        except Problem as problem:
-            if problem.code != LEASED:
-                raise
-            lost.append(name)
-    return lost
+def kind_of(case: Case) -> ImageKind:
+    """What the fixed image of a case is."""
+    return TMAX if case.fixed_kind == "tmax" else CTP
+
+
+def _ignore(_: Any) -> None:
+    """Nobody waits for the answer."""
 
 
 def _load(client: WorklistClient, case: Case, counter: list[int], cancelled: Callable[[], bool]) -> LoadedCase:
@@ -265,4 +331,5 @@ def _load(client: WorklistClient, case: Case, counter: list[int], cancelled: Cal
 
     moving = client.image(case.moving_image, count(0))
     fixed = client.image(case.fixed_image, count(counter[0]))
-    return LoadedCase(client, case, fixed, moving, prepare(moving, cancelled=cancelled))
+    prepared = prepare(moving, cancelled=cancelled)
+    return LoadedCase(client, case, fixed, moving, prepared, compare(fixed, moving, kind_of(case)))

@@ -17,4 +17,12 @@ _UNSENT_FOLDER = "PerfuSynth-unsent-registrations"
 def session_of_program() -> RegistrationSession:
     """A session on the program's scene."""
     folder = Path(slicer.app.userSettings().fileName()).parent / _UNSENT_FOLDER
-    return RegistrationSession(Surroundings(slicer.mrmlScene, server_book(), UnsentStore(folder), renderer_of_view))
+    store = UnsentStore(folder)
+    return RegistrationSession(Surroundings(slicer.mrmlScene, server_book(), store, renderer_of_view, render_view))
+
+
+def render_view(name: str) -> None:
+    """Draw a slice view anew when the program finds time; nothing happens where the layout does not show it."""
+    widget = slicer.app.layoutManager().sliceWidget(name)
+    if widget is not None:
+        widget.sliceView().scheduleRender()

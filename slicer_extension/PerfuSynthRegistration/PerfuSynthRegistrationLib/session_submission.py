@@ -95,13 +95,15 @@ class Submission:
 
     def submit_over(self) -> None:
         """Put this registration in the place of the other annotator's, which stays in the history."""
-        theirs, self.theirs = self.theirs, None
-        if theirs is not None:
-            self._work.rebase(theirs)
-            if self._work.why_not_submit():
-                self._say(f"Theirs lies as yours does. {self._work.why_not_submit()}")
-            else:
-                self.submit()
+        if self.theirs is None:
+            return
+        self._work.rebase(self.theirs)
+        self.theirs = None
+        why_not = self._work.why_not_submit()
+        if why_not:
+            self._say(why_not if self._work.moved else f"Theirs lies as yours does. {why_not}")
+        else:
+            self.submit()
 
     def _answered(self, answer: tuple[bool, Case]) -> None:
         accepted, case = answer

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from PerfuSynthLib.problems import Problem
 
-from .look_settings import CTP, TMAX, ImageKind
 from .registration_scene import RegistrationScene
 from .rigid import inverse, largest_way_mm
-from .session_cases import LoadedCase
+from .session_cases import LoadedCase, kind_of
 from .unsent_work import UnsentStore, UnsentWork
 from .worklist_answers import Case, Version
 
@@ -52,7 +51,7 @@ class Work:
     agreement_before
         Mutual information of the images as the case was opened; None before.
     problem
-        Why work could not be kept on this machine.
+        Why work could not be kept on this machine, or not be removed from it.
     """
 
     def __init__(
@@ -124,6 +123,10 @@ class Work:
         """Go on with the same transform on a newer state of the case."""
         if self.loaded is not None:
             self.case, self.loaded, self.revision = case, self.loaded._replace(case=case), case.revision
+            if self.scene is not None:
+                self.scene.begin_at(case.present.fixed_to_moving)
+            if self.verdict == ACCEPT and self.moved:
+                self.verdict = CORRECTED  # what was accepted is not what the server has now
             self._touched_at = time.monotonic()
             self._changed()
 
@@ -183,29 +186,31 @@ class Work:
         if self.case is None or self.loaded is None or self._touched_at is None:
             return
         self._touched_at = None
-        address = self.loaded.client.settings.address
-        if not self.unsent:
-            self._store.forget(address, self.case.name)
-            return
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        name, matrix = self.case.name, self.fixed_to_moving
-        work = UnsentWork(address, name, self.revision, matrix, self.verdict, self.reason, now)
         try:
-            self._store.keep(work)
+            self._keep(self.loaded.client.settings.address, self.case.name)
             self.problem = None
         except Problem as problem:
             self.problem = problem
+            self._touched_at = time.monotonic()  # tried again after the next rest
         self._changed()
+
+    def _keep(self, address: str, name: str) -> None:
+        if not self.unsent:
+            self._store.forget(address, name)
+            return
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        matrix = self.fixed_to_moving
+        self._store.keep(UnsentWork(address, name, self.revision, matrix, self.verdict, self.reason, now))
 
     def drop(self) -> None:
         """Throw the work away: the case leaves the scene, nothing of it is kept."""
-        self._drop_kept()
-        self.end()
-
-    def _drop_kept(self) -> None:
         self._touched_at = None
         if self.case is not None and self.loaded is not None:
-            self._store.forget(self.loaded.client.settings.address, self.case.name)
+            try:
+                self._store.forget(self.loaded.client.settings.address, self.case.name)
+            except Problem as problem:
+                self.problem = problem
+        self.end()
 
 
 def who(version: Version) -> str:
@@ -213,17 +218,13 @@ def who(version: Version) -> str:
     return version.author or {"known": "known", "automatic": "automatic"}.get(version.method, "somebody")
 
 
-def kind_of(case: Case) -> ImageKind:
-    """What the fixed image of a case is."""
-    return TMAX if case.fixed_kind == "tmax" else CTP
-
-
-def show_in(scene: Any, renderer_of: Callable[[str], Any]) -> Callable[[LoadedCase], RegistrationScene]:
+def show_in(
+    scene: Any, renderer_of: Callable[[str], Any], request_render: Callable[[str], None]
+) -> Callable[[LoadedCase], RegistrationScene]:
     """How `Work` shows a case in the program's scene."""
 
     def show(loaded: LoadedCase) -> RegistrationScene:
         case = loaded.case
-        kind = TMAX if case.fixed_kind == "tmax" else CTP
         matrix = case.present.fixed_to_moving
         return RegistrationScene.show(
             scene,
@@ -231,9 +232,11 @@ def show_in(scene: Any, renderer_of: Callable[[str], Any]) -> Callable[[LoadedCa
             loaded.moving,
             matrix,
             renderer_of,
-            kind=kind,
+            request_render,
+            kind=kind_of(case),
             title=case.name,
             prepared=loaded.prepared,
+            compared=loaded.compared,
         )
 
     return show

@@ -41,6 +41,10 @@ class UndoHistory:
         """The transform before anything was done."""
         return self._beginning.matrix
 
+    def begin_at(self, matrix: np.ndarray) -> None:
+        """`reset` goes back to another transform from now on; what was done can still be undone."""
+        self._beginning = Step(np.array(matrix, float), "")
+
     def do(self, matrix: np.ndarray, words: str, goes_on: bool = False) -> bool:
         """Note a new state; what was undone before cannot be redone any more. Returns whether it is new at all.
 

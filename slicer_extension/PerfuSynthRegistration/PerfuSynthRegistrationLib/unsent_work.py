@@ -75,7 +75,7 @@ class UnsentStore:
                 "disk",
                 "Unsent work cannot be kept on this machine.",
                 "Submit before you close Slicer, or make room on the disk.",
-                os.strerror(error.errno) if error.errno else type(error).__name__,
+                _why(error),
             ) from None
 
     def of(self, address: str) -> list[UnsentWork]:
@@ -86,13 +86,33 @@ class UnsentStore:
         return [work for work in self._known if work.address == address]
 
     def forget(self, address: str, case: str) -> None:
-        """Keep nothing of a case."""
+        """Keep nothing of a case.
+
+        Raises
+        ------
+        Problem
+            Code ``disk``.
+        """
         self._known = None
-        self._path(address, case).unlink(missing_ok=True)
+        try:
+            self._path(address, case).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise Problem(
+                "disk",
+                f"What was kept of {case} cannot be removed from this machine.",
+                f"It may be offered again: throw it away then. See who may write into {self._folder}.",
+                _why(error),
+            ) from None
 
     def _path(self, address: str, case: str) -> Path:
         """A name that tells nothing and fits every file system."""
         return self._folder / f"{hashlib.sha256(f'{address} {case}'.encode()).hexdigest()[:32]}.json"
+
+
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else type(error).__name__
 
 
 def _read(path: Path) -> UnsentWork | None:

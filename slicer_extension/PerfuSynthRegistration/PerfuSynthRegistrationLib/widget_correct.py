@@ -44,7 +44,7 @@ class CorrectSection:
             if scene is not None:
                 scene.landmarks.on_change = self.refresh
         if scene is None:
-            for label in (ui.poseLabel, ui.landmarksLabel):
+            for label in (ui.poseLabel, ui.landmarksLabel, ui.automaticLabel):
                 label.setText("")
             return
         ui.poseLabel.setText(_told(scene.change))
@@ -58,7 +58,10 @@ class CorrectSection:
         landmarks = scene.landmarks
         ui.fitButton.setEnabled(landmarks.pairs >= MINIMUM_PAIRS)
         ui.landmarksLabel.setText(self._told_landmarks())
-        ui.landmarksLabel.setStyleSheet("color: #b00020" if self._problem or self._automatic.failed else "")
+        ui.landmarksLabel.setStyleSheet("color: #b00020" if self._problem else "")
+        ui.automaticLabel.setText(self._automatic.text)
+        ui.automaticLabel.setStyleSheet("color: #b00020" if self._automatic.failed else "")
+        ui.automaticLabel.setVisible(bool(self._automatic.text) and not ui.correctSection.collapsed)
 
     def show_marking(self) -> None:
         """Whether clicks mark places: a right click or Escape in a view ends it, too."""
@@ -115,8 +118,8 @@ class CorrectSection:
             self.refresh()
 
     def _told_landmarks(self) -> str:
-        if self._problem or self._automatic.text:
-            return self._problem or self._automatic.text
+        if self._problem:
+            return self._problem
         scene = self._work.scene
         landmarks, fre = scene.landmarks, scene.fre_mm
         where = "CTP" if landmarks.next_role == FIXED else "NCCT"

@@ -12,7 +12,7 @@ from .look_settings import LOOKS
 def actions_of(ui: Any, look: Any, correct: Any) -> dict[str, Callable[[], None]]:
     """What each key does with the sections Look and Correct.
 
-    Letters typed into a line of text go there: Qt asks the line first.
+    Where a person types or browses, keys stay there (`Shortcuts.follow_focus`).
     """
     actions: dict[str, Callable[[], None]] = {
         "X": look.flip,

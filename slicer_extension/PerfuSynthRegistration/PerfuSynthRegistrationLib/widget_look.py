@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import qt
+import slicer
 
 from .look_settings import CHECKERBOARD, DIFFERENCE, EDGES, FADE
 from .registration_layout import PLANES, SIDE_BY_SIDE
@@ -25,6 +27,9 @@ class LookSection:
         for look, radio in self._radios.items():
             radio.connect("toggled(bool)", lambda on, look=look: self._choose(look, on))
         ui.fadeSlider.connect("valueChanged(double)", self._fade)
+        for part in slicer.util.findChildren(ui.fadeSlider):
+            if part.inherits("QSlider"):
+                part.setFocusPolicy(qt.Qt.TabFocus)  # dragged with the mouse it leaves the keys to the NCCT
         ui.outlineBox.connect("toggled(bool)", self._outline)
         ui.sideBySideBox.connect("toggled(bool)", self._side_by_side)
         self._scene: Any = None

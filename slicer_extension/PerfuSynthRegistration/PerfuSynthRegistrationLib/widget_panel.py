@@ -76,6 +76,7 @@ class Panel:
 
     def _tick(self) -> None:
         self._session.tick()
+        self._shortcuts.follow_focus()
         if self._session.revision != self._shown:
             self.refresh()
         elif self._session.cases.loading:

@@ -1,6 +1,7 @@
 """The desktop program around the module: what ``slicer.app`` and ``slicer.modules`` answer, and the module loaded as
 the program loads it. The scene, the views and the pixels are `offscreen.Desktop`'s; everything here is scaffolding."""
 
+import collections
 import importlib
 import sys
 import types
@@ -38,6 +39,8 @@ class Program:
         self.answers: dict[str, bool] = {}
         self.sample_sources: list[dict] = []
         self.selected_modules: list[str] = []
+        #: How often each slice view was asked to be drawn anew, as the desktop program does when it finds time.
+        self.renders_asked: collections.Counter[str] = collections.Counter()
         crosshair = slicer.vtkMRMLCrosshairNode()
         crosshair.SetSingletonTag("default")
         self.desktop.scene.AddNode(crosshair)
@@ -62,7 +65,7 @@ class Program:
         # startupCompleted is a signal of the real application
         slicer.app = types.SimpleNamespace(
             applicationLogic=lambda: self.desktop.application,
-            layoutManager=lambda: LayoutManager(self.desktop),
+            layoutManager=lambda: LayoutManager(self.desktop, self.renders_asked),
             userSettings=lambda: self._settings,
             connect=lambda signature, slot: self._start_up.append(slot),
             testingEnabled=lambda: False,
@@ -126,8 +129,8 @@ class Program:
 class LayoutManager:
     """Slice widgets by view name, as `qSlicerLayoutManager` gives them."""
 
-    def __init__(self, desktop: Desktop):
-        self._desktop = desktop
+    def __init__(self, desktop: Desktop, renders_asked: collections.Counter[str]):
+        self._desktop, self._renders_asked = desktop, renders_asked
 
     def layoutLogic(self):
         return types.SimpleNamespace(GetLayoutNode=lambda: self._desktop.layout)
@@ -139,7 +142,9 @@ class LayoutManager:
         view = self._desktop.views().get(name)
         if view is None:
             return None
-        slice_view = types.SimpleNamespace(renderWindow=lambda: view.window, scheduleRender=lambda: None)
+        slice_view = types.SimpleNamespace(
+            renderWindow=lambda: view.window, scheduleRender=lambda: self._renders_asked.update([name])
+        )
         return types.SimpleNamespace(sliceView=lambda: slice_view, sliceLogic=lambda: view.logic)
 
 

@@ -89,7 +89,7 @@ class Annotator(Person):
     def close(self) -> None:
         super().close()
         sys.excepthook = sys.__excepthook__
-        assert self.faults == []
+        assert not self.faults, "\n".join(self.faults)
 
 
 def submit_as(server, role: str, case: str, matrix: np.ndarray) -> None:

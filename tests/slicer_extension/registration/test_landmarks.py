@@ -142,3 +142,42 @@ def test_clicks_mark_places_in_the_fixed_and_the_moving_image_in_turn(desk, pair
     desk.mouse(fixed).click((100, 150))
     assert len(scene.landmarks.points(FIXED)) == 3
     scene.remove()
+
+
+def test_places_are_marked_inside_the_ring_of_the_handles_and_not_dragged(desk, scene):
+    scene.set_handles(True)
+    scene.landmarks.place()
+    (axial, *_) = layout.BOTH_VIEWS
+    at = np.round(pixel_of(desk.views()[axial], scene.centre_seen) + np.array([12, 8]))
+    desk.mouse(axial).click(at)
+    assert len(scene.landmarks.points(FIXED)) == 1
+    desk.mouse(axial).drag(at + np.array([20, 0]), at + np.array([40, 0]))  # a place, and then moved on: no drag of the image
+    assert not scene.corrected
+    scene.landmarks.place(False)
+    desk.mouse(axial).drag(at - np.array([30, 0]), at - np.array([20, 0]))
+    assert scene.corrected
+
+
+@pytest.mark.parametrize("end", ["the button", "Escape in a view", "the case is left"])
+def test_after_marking_the_mouse_is_what_it_was_before(desk, pair, end):
+    scene = desk.show(pair)
+    selection = desk.scene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+    interaction = desk.scene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+    theirs = desk.scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode")
+    selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsLineNode")
+    selection.SetActivePlaceNodeID(theirs.GetID())
+    interaction.SetPlaceModePersistence(0)
+    scene.landmarks.place()
+    assert interaction.GetPlaceModePersistence() == 1
+    if end == "the button":
+        scene.landmarks.place(False)
+    elif end == "Escape in a view":
+        interaction.SwitchToViewTransformMode()
+    else:
+        scene.remove()
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    assert interaction.GetPlaceModePersistence() == 0
+    assert selection.GetActivePlaceNodeID() == theirs.GetID()
+    assert selection.GetActivePlaceNodeClassName() == "vtkMRMLMarkupsLineNode"
+    scene.remove()
+    desk.scene.RemoveNode(theirs)

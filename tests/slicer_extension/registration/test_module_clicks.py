@@ -84,7 +84,9 @@ def test_keys_move_the_ct_and_can_be_undone(annotator):
 
 
 def test_a_drag_in_a_view_moves_the_ct_and_is_one_step(annotator):
+    annotator.program.renders_asked.clear()
     annotator.press("H")
+    assert set(annotator.program.renders_asked) == set(annotator.program.desktop.views())
     view, scene = annotator.program.desktop.views()["PerfuSynthRegistrationAxial"], annotator.work.scene
     at = np.round(pixel_of(view, scene.centre))
     Mouse(view).drag(at, at + np.array([20, 0]))
@@ -93,7 +95,9 @@ def test_a_drag_in_a_view_moves_the_ct_and_is_one_step(annotator):
     annotator.program.wait(lambda: f"moved by {20 * pixel_mm:.1f} mm" in annotator.ui.poseLabel.text)
     annotator.program.click(annotator.ui.undoButton)
     assert not annotator.work.moved
+    annotator.program.renders_asked.clear()
     annotator.press("H")
+    assert set(annotator.program.renders_asked) == set(annotator.program.desktop.views())
 
 
 def test_keys_are_alive_only_while_the_module_is_open(annotator):
@@ -156,10 +160,18 @@ def test_landmarks_tell_how_far_they_are_apart_and_fit(annotator):
 def test_automatic_from_here_finds_the_truth(annotator):
     annotator.correct(CASES["worst"][0] @ rigid((3, -3, 2), 2))
     before = annotator.work.scene.nmi()
+    landmarks = annotator.work.scene.landmarks
+    landmarks.add("fixed", np.array([40.0, 20, 0]))
+    landmarks.add("moving", np.array([40.0, 20, 0]))
     annotator.program.click(annotator.ui.automaticButton)
     assert annotator.ui.automaticButton.text == "Stop"
     annotator.program.wait(lambda: not annotator.session.automatic.running)
-    assert "Registered" in annotator.ui.landmarksLabel.text
+    assert "Registered" in annotator.ui.automaticLabel.text
+    assert "1 landmark pairs" in annotator.ui.landmarksLabel.text
+    annotator.press("L")
+    assert "next click marks a place in the CTP" in annotator.ui.landmarksLabel.text
+    annotator.press("L")
+    landmarks.clear()
     off = np.linalg.inv(annotator.work.fixed_to_moving) @ CASES["worst"][0]
     assert np.abs(off[:3, 3]).max() < 0.5
     assert annotator.work.scene.nmi() > before

@@ -21,7 +21,7 @@ SAID = rigid((3, 0, 0))
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("registration")
-    for number in range(3):
+    for number in range(4):
         write_case(base / "studies" / f"case-{number}", rigid(), SAID, 0.9 - 0.1 * number)
     with servers.running(base, roles=("user", "annotator"), PERFUSYNTH_REGISTRATION_LEASE_S=str(LEASE_S)) as started:
         started.tokens["second"] = servers.make_token(started.home, "annotator", "second-person")
@@ -124,10 +124,29 @@ def test_work_outlives_the_program(tmp_path, server):
     again.close()
 
 
-def test_a_disk_that_takes_nothing_is_told(annotator, server, tmp_path):
-    (tmp_path / "slicer" / "PerfuSynth-unsent-registrations").write_text("a file in the folder's place")
+def test_a_disk_that_takes_nothing_is_told_and_tried_again(annotator, server):
     annotator.connect_to(server.url, server.tokens["annotator"])
-    annotator.next_case()
+    case = annotator.next_case()
+    in_the_way = annotator.session._around.unsent._path(server.url, case)
+    in_the_way.mkdir(parents=True)
     annotator.press("Up")
     annotator.program.wait(lambda: "cannot be kept" in annotator.ui.warningsLabel.text)
     assert annotator.work.moved
+    annotator.program.answers = {}
+    annotator.program.click(annotator.ui.nextButton)
+    assert "WILL BE LOST" in annotator.program.messages[-1]
+    assert "is kept on this computer" not in annotator.program.messages[-1]
+    in_the_way.rmdir()
+    annotator.program.wait(lambda: list(annotator.kept_files()))
+    annotator.program.wait(lambda: "cannot be kept" not in annotator.ui.warningsLabel.text)
+    annotator.program.click(annotator.ui.nextButton)
+    assert "is kept on this computer" in annotator.program.messages[-1]
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    annotator.ui.goOnBox.setChecked(False)
+    annotator.submit("correctedRadio")
+    assert annotator.work.submitted
+    assert "The server has it" in annotator.ui.submitLabel.text
+    annotator.program.wait(lambda: "cannot be removed" in annotator.ui.warningsLabel.text)
+    in_the_way.rmdir()
+    annotator.program.wait(lambda: annotator.ui.warningsLabel.text == "")
