@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from perfusynth.cli.frame_times import Interval, Times, listed_times
 from perfusynth.cli.refusals import bad_option, bad_settings
 
 
@@ -21,10 +22,8 @@ def maps(
     oscillation: Annotated[float, typer.Option(help="osvd: largest oscillation index.")] = 0.035,
     haematocrit_factor: Annotated[float, typer.Option(help="kH: 0.73 to 0.85 in use.")] = 0.73,
     smoothing: Annotated[float, typer.Option(help="SD of the smoothing of the curves in space, mm; 0: none.")] = 2.8,
-    interval: Annotated[float | None, typer.Option(help="Interval of the frames, s, where the file has none.")] = None,
-    times: Annotated[
-        Path | None, typer.Option(help="Text file with the time of each frame, s, where the file has none.")
-    ] = None,
+    interval: Interval = None,
+    times: Times = None,
     motion: Annotated[bool, typer.Option("--motion/--no-motion", help="Correct motion between frames.")] = True,
     partial_volume: Annotated[
         bool, typer.Option("--partial-volume/--no-partial-volume", help="Scale the artery to the vein's area.")
@@ -45,10 +44,8 @@ def maps(
     from perfusynth.cli.told import tell
     from perfusynth.synthesis.result_folder import result_folder
 
-    if times is not None and interval is not None:
-        raise bad_option("maps", "The times of the frames are given twice.", "--times or --interval", "both")
     position = None if aif is None else _position(aif)
-    listed = None if times is None else _times(times)
+    listed = listed_times("maps", times, interval)
     with result_folder(out) as folder:
         from perfusynth.brain_structures.methods import brain_extractor
         from perfusynth.ctp_maps.pipeline import make_maps
@@ -118,16 +115,3 @@ def _position(text: str) -> tuple[float, float, float]:
             text[:60],
         ) from None
     return x, y, z
-
-
-def _times(path: Path) -> list[float]:
-    try:
-        return [float(field) for field in path.read_text(encoding="utf-8").replace(",", " ").split()]
-    except (ValueError, UnicodeDecodeError):
-        raise bad_option(
-            "maps",
-            "The times of the frames cannot be read.",
-            "a text file with one time a frame, s",
-            "other text",
-            "bad_times",
-        ) from None

@@ -1,14 +1,21 @@
 """`perfusynth register`: how a plain CT lies to a CT perfusion study, as a transform file."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
+from perfusynth.cli.frame_times import Interval, Times, listed_times
 from perfusynth.cli.refusals import bad_option
 from perfusynth.errors import InputError
 from perfusynth.progress import OnProgress
 
+if TYPE_CHECKING:
+    from perfusynth.volumes.series import Series
+    from perfusynth.volumes.volume import Volume
+
+Image = TypeVar("Image")
 #: What `read_perfusion` says of an image that is no series in time.
 _NO_SERIES = ("not_4d", "unknown_format", "not_a_perfusion_study")
 
@@ -27,6 +34,8 @@ def register(
         Path | None, typer.Option(metavar="FILE.tfm", help="Transform to refine; nothing is searched then.")
     ] = None,
     frames: Annotated[str, typer.Option(help="Of a series in time: mean or baseline (before the contrast).")] = "mean",
+    interval: Interval = None,
+    times: Times = None,
     motion: Annotated[
         bool, typer.Option("--motion/--no-motion", help="Bring the frames to one position first.")
     ] = True,
@@ -47,14 +56,15 @@ def register(
 
     settings = _settings(frames, motion)
     beside = _checked_out(out)
+    given = {"times_s": listed_times("register", times, interval), "interval_s": interval}
     began = None if start is None else read_transform(start)
     with progress_bar("register") as progress:
-        moving_image, moving_sha256 = _image(moving, progress)
-        fixed_image, fixed_sha256 = _image_or_series(fixed, progress)
+        moving_read = _image(moving, progress)
+        fixed_read = _image_or_series(fixed, given, progress)
         found = find(
-            fixed_image,
-            moving_image,
-            fixed_mask=None if mask is None else _mask(mask, fixed_image),
+            fixed_read.image,
+            moving_read.image,
+            fixed_mask=None if mask is None else _mask(mask, fixed_read.image),
             start=began,
             settings=settings,
             on_progress=progress,
@@ -63,12 +73,16 @@ def register(
     told = sidecar(
         registration,
         started_from="search" if start is None else "a given transform",
-        fixed_is=f"{frames} of a series" if isinstance(fixed_image, Series) else "one image",
-        fixed_sha256=fixed_sha256,
-        moving_sha256=moving_sha256,
+        fixed_is=f"{frames} of a series" if isinstance(fixed_read.image, Series) else "one image",
+        fixed_sha256=fixed_read.sha256,
+        moving_sha256=moving_read.sha256,
+        notes={"fixed": list(fixed_read.notes), "moving": list(moving_read.notes)},
     )
     atomic.write_bytes(beside, told)
     atomic.write_bytes(out, transform_bytes(found.fixed_to_moving, found.centre))
+    for name, read in (("FIXED", fixed_read), ("MOVING", moving_read)):
+        for note in read.notes:
+            typer.echo(f"note: {name}: {note}")
     _tell(registration, found.centre, out)
 
 
@@ -100,24 +114,33 @@ def _checked_out(out: Path) -> Path:
     return beside
 
 
-def _image(path: Path, progress: OnProgress):
-    """A volume and the SHA-256 of its voxels."""
+@dataclass(frozen=True, eq=False)
+class _Read(Generic[Image]):
+    """A volume or a series (``image``), the SHA-256 of its voxels, and what must be told of it."""
+
+    image: Image
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def _image(path: Path, progress: OnProgress) -> "_Read[Volume]":
     from perfusynth.readers.read import read_scan
 
     scan = read_scan(path, on_progress=lambda stage, _: progress(stage, 0.0))
-    return scan.volume, scan.source_sha256
+    return _Read(scan.volume, scan.source_sha256, scan.notes)
 
 
-def _image_or_series(path: Path, progress: OnProgress):
+def _image_or_series(path: Path, given: dict[str, Any], progress: OnProgress) -> "_Read[Volume] | _Read[Series]":
+    """``given``: when the frames were acquired, as `read_perfusion` takes it; one image has no such times."""
     from perfusynth.readers.perfusion_series import read_perfusion
 
     try:
-        study = read_perfusion(path, on_progress=lambda stage, _: progress(stage, 0.0))
+        study = read_perfusion(path, **given, on_progress=lambda stage, _: progress(stage, 0.0))
     except InputError as fault:
-        if fault.code not in _NO_SERIES:
+        if fault.code not in _NO_SERIES or any(value is not None for value in given.values()):
             raise
         return _image(path, progress)
-    return study.series, study.source_sha256
+    return _Read(study.series, study.source_sha256, study.notes)
 
 
 def _mask(path: Path, fixed):

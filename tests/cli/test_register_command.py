@@ -112,16 +112,61 @@ def test_mask_start_and_author(files, tmp_path, run):
     assert f"result: {tmp_path / 't.tfm'}" in out
 
 
-def test_a_series_in_time_is_taken_by_its_mean(files, tmp_path, run):
+def write_series(files, path: Path, interval_s: float) -> Path:
     frames = np.repeat(files.pair.fixed.array[::2, ::2, :, None], 16, axis=3).astype(np.int16)
     image = nib.Nifti1Image(frames, files.pair.fixed.affine @ np.diag([2, 2, 1, 1.0]))
-    image.header["pixdim"][4] = 2.0
+    image.header["pixdim"][4] = interval_s
     image.header.set_xyzt_units("mm", "sec")
-    nib.save(image, tmp_path / "ctp.nii.gz")
-    code, _, err = run(tmp_path / "ctp.nii.gz", files.moving, "-o", tmp_path / "t.tfm", "--no-motion")
+    nib.save(image, path)
+    return path
+
+
+def test_a_series_in_time_is_taken_by_its_mean(files, tmp_path, run):
+    source = write_series(files, tmp_path / "ctp.nii.gz", 2.0)
+    code, _, err = run(source, files.moving, "-o", tmp_path / "t.tfm", "--no-motion")
     assert code == 0, err
     assert json.loads((tmp_path / "t.json").read_text())["fixed_is"] == "mean of a series"
     assert files.pair.error_mm(read_transform(tmp_path / "t.tfm")) < 0.5
+
+
+def test_times_that_the_file_lacks_can_be_given(files, tmp_path, run):
+    """The refusal names the options, and they help; one image has no times."""
+    source = write_series(files, tmp_path / "ctp.nii.gz", 0.0)
+    times = tmp_path / "times.txt"
+    times.write_text(" ".join(str(2 * n) for n in range(16)))
+    code, _, err = run(source, files.moving, "-o", tmp_path / "t.tfm", "--no-motion")
+    assert (code, "[no_frame_times]" in err, "--interval" in err) == (2, True, True)
+    for name, given in (("interval", ("--interval", "2")), ("times", ("--times", times))):
+        code, _, err = run(source, files.moving, "-o", tmp_path / f"{name}.tfm", "--no-motion", *given)
+        assert code == 0, err
+        assert files.pair.error_mm(read_transform(tmp_path / f"{name}.tfm")) < 0.5
+    assert (tmp_path / "times.tfm").read_bytes() == (tmp_path / "interval.tfm").read_bytes()
+    for given, refusal in (
+        (("--interval", "2", "--times", times), "bad_option"),
+        (("--times", tmp_path / "none.txt"), "bad_times"),
+        (("--interval", "0"), "bad_times"),
+    ):
+        code, _, err = run(source, files.moving, "-o", tmp_path / "no.tfm", *given)
+        assert (code, f"[{refusal}]" in err) == (2, True), err
+    code, _, err = run(files.fixed, files.moving, "-o", tmp_path / "no.tfm", "--interval", "2")
+    assert (code, "[not_4d]" in err) == (2, True), err
+
+
+def test_what_reading_an_image_did_to_it_is_told(files, tmp_path, run):
+    """Padding below air, and a sheared grid, in the plain CT."""
+    array = files.pair.moving.array.copy()
+    array[:3] = -3024
+    shear = np.eye(4)
+    shear[1, 2] = 0.3
+    nib.save(nib.Nifti1Image(array.astype(np.int16), files.pair.moving.affine @ shear), tmp_path / "ncct.nii.gz")
+    code, out, err = run(files.fixed, tmp_path / "ncct.nii.gz", "-o", tmp_path / "t.tfm")
+    assert code == 0, err
+    notes = json.loads((tmp_path / "t.json").read_text())["notes"]
+    assert notes["fixed"] == []
+    assert [word in " ".join(notes["moving"]) for word in ("-3024 HU", "sheared")] == [True, True]
+    assert [line for line in out.splitlines() if line.startswith("note: ")] == [
+        f"note: MOVING: {note}" for note in notes["moving"]
+    ]
 
 
 def test_a_doubtful_result_is_told(files, tmp_path, run):
