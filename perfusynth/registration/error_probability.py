@@ -9,7 +9,8 @@ from typing import Any
 
 from perfusynth.errors import InputError
 
-#: Target registration error beyond which a registration counts as wrong, mm: half of what is accepted is 1.3 mm.
+#: Target registration error beyond which a registration counts as wrong, mm. In practice 1.3 mm is accepted; what is
+#: above 2 mm is then wrong by anybody's word. [d]
 WRONG_MM = 2.0
 #: Least distance (mm) and least shortfall that are told apart: a logarithm begins there.
 LEAST = 0.01
