@@ -13,13 +13,10 @@ SKULL, BRAIN = 1, 2
 BONE_HU = 300.0
 
 
-def outline_labels(ncct: GridVolume, brain: np.ndarray | None = None) -> np.ndarray:
-    """Labels (uint8, the NCCT's grid): `SKULL` where bone is, `BRAIN` inside.
-
-    ``brain`` is a mask on the same grid; without one it is what bone encloses in the slices (`skull.enclosed`).
-    """
+def outline_labels(ncct: GridVolume) -> np.ndarray:
+    """Labels (uint8, the NCCT's grid): `SKULL` where bone is, `BRAIN` what it encloses in the slices."""
     bone = ncct.array > BONE_HU
     labels = np.zeros(bone.shape, np.uint8, order="F")
-    labels[(enclosed(bone, ncct.spacing) if brain is None else brain > 0) & ~bone] = BRAIN
+    labels[enclosed(bone, ncct.spacing) & ~bone] = BRAIN
     labels[bone] = SKULL
     return labels

@@ -44,8 +44,6 @@ class Looks:
         Volume nodes; the moving one under ``transform``.
     transform
         Its transform node.
-    brain
-        Brain mask on the moving image's grid; None: found inside the skull.
     prepared
         Edges and outlines; None: they are found when they are first looked at.
     same_unit
@@ -58,19 +56,17 @@ class Looks:
         fixed: Any,
         moving: Any,
         transform: Any,
-        brain: np.ndarray | None,
         prepared: Prepared | None,
         same_unit: bool,
     ):
         self._scene, self._fixed, self._moving, self._transform = scene, fixed, moving, transform
-        self._brain, self._prepared, self._same_unit = brain, prepared, same_unit
+        self._prepared, self._same_unit = prepared, same_unit
         self._nodes: dict[str, Any] = {}
         self._colours: list[Any] = []
         self._grid = blend_grid(volume_of(fixed))
         self._moved: MovedVolume | None = None
         self.look = FADE
         self.fade = FADE_START
-        self.checker_mm = CHECKER_MM
         self.outline = False
 
     def choose(self, look: str, fixed_to_moving: np.ndarray) -> None:
@@ -93,7 +89,7 @@ class Looks:
         fixed = shown_as_bytes(self._grid.array, window if alike else self._window(self._fixed))
         moved = shown_as_bytes(self._moved.under(fixed_to_moving), window)
         if self.look == CHECKERBOARD:
-            blended = checkerboard(fixed, moved, self._grid.spacing, self.checker_mm)
+            blended = checkerboard(fixed, moved, self._grid.spacing, CHECKER_MM)
         else:
             blended = difference(fixed, moved)
         self._put(self.look, blended)
@@ -168,7 +164,7 @@ class Looks:
 
     def _ready(self) -> Prepared:
         if self._prepared is None:
-            self._prepared = prepare(volume_of(self._moving), self._brain)
+            self._prepared = prepare(volume_of(self._moving))
         return self._prepared
 
     def _add(self, kind: str, name: str, volume: GridVolume) -> Any:

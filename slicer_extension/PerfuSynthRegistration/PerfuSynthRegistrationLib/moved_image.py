@@ -167,11 +167,6 @@ class MovedImage:
         return _apply(inverse(self.fixed_to_moving), self._centre_in_moving)
 
     @property
-    def pose(self) -> Pose:
-        """How the NCCT is moved from where its scanner put it: mm (of the head's centre) and degrees."""
-        return pose_of(inverse(self.fixed_to_moving), self._centre_in_moving)
-
-    @property
     def change(self) -> Pose:
         """How the NCCT is moved from where the case began: mm (of the head's centre) and degrees."""
         return pose_of(inverse(self.fixed_to_moving) @ self.beginning, self.centre)

@@ -50,17 +50,13 @@ class Compared(NamedTuple):
     nmi: LiveNmi
 
 
-def prepare(
-    moving: GridVolume, brain: np.ndarray | None = None, cancelled: Callable[[], bool] = lambda: False
-) -> Prepared:
+def prepare(moving: GridVolume, cancelled: Callable[[], bool] = lambda: False) -> Prepared:
     """Edges and outlines of a moving image; touches no scene, so that any thread may do it.
 
     Parameters
     ----------
     moving
         The NCCT, HU.
-    brain
-        Its brain mask on the same grid; None: found inside the skull.
     cancelled
         Asked now and then; when it is true the work is given up.
 
@@ -73,8 +69,7 @@ def prepare(
     edges = edges_of(GridVolume(shown_as_bytes(blocks.array, NCCT.window), blocks.affine))
     if cancelled():
         raise Problem("cancelled", "The preparation of the case was given up.", "")
-    mask = None if brain is None else block_means(GridVolume(brain, moving.affine), PIXEL_MM, (0, 1)).array >= 0.5
-    return Prepared(GridVolume(edges, blocks.affine), GridVolume(outline_labels(blocks, mask), blocks.affine))
+    return Prepared(GridVolume(edges, blocks.affine), GridVolume(outline_labels(blocks), blocks.affine))
 
 
 def compare(fixed: GridVolume, moving: GridVolume, kind: ImageKind) -> Compared:

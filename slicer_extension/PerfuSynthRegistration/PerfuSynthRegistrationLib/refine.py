@@ -19,6 +19,7 @@ from .look_outline import BONE_HU
 from .look_settings import CTP, NCCT, ImageKind
 from .rigid import rigid_of
 from .skull import enclosed, grown
+from .transform_text import RAS_LPS, set_mapping
 
 
 class _Level(NamedTuple):
@@ -46,8 +47,6 @@ TURN_RADIUS_MM = 70.0
 AROUND_MM = 8.0
 #: Fewest voxels of a region that can be compared. [d]
 FEWEST = 500
-#: RAS to LPS and back.
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def refine(
@@ -97,7 +96,8 @@ def _descend(
     region = _region(blocks, kind)
     index = np.argwhere(region)
     centre = index.mean(axis=0) @ blocks.affine[:3, :3].T + blocks.affine[:3, 3]
-    transform = _transform(matrix, centre)
+    transform = sitk.Euler3DTransform()
+    set_mapping(transform, matrix, centre)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.RANDOM)
@@ -142,7 +142,7 @@ def _smoothed(volume: GridVolume, sigma_mm: float) -> sitk.Image:
 
 def _image(volume: GridVolume) -> sitk.Image:
     """An image of an orthogonal grid, in LPS."""
-    lps, spacing = _FLIP @ volume.affine, volume.spacing
+    lps, spacing = RAS_LPS @ volume.affine, volume.spacing
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array.T))
     image.SetSpacing(spacing)
     image.SetOrigin(lps[:3, 3].tolist())
@@ -150,20 +150,11 @@ def _image(volume: GridVolume) -> sitk.Image:
     return image
 
 
-def _transform(matrix: np.ndarray, centre: np.ndarray) -> sitk.Euler3DTransform:
-    lps, about = _FLIP @ matrix @ _FLIP, _FLIP[:3, :3] @ centre
-    transform = sitk.Euler3DTransform()
-    transform.SetCenter(about.tolist())
-    transform.SetMatrix(lps[:3, :3].ravel().tolist(), 1e-6)
-    transform.SetTranslation((lps[:3, :3] @ about + lps[:3, 3] - about).tolist())
-    return transform
-
-
 def _matrix(transform: sitk.Euler3DTransform, centre: np.ndarray) -> np.ndarray:
-    about, lps = _FLIP[:3, :3] @ centre, np.eye(4)
+    about, lps = RAS_LPS[:3, :3] @ centre, np.eye(4)
     lps[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
     lps[:3, 3] = np.array(transform.GetTranslation()) + about - lps[:3, :3] @ about
-    return _FLIP @ lps @ _FLIP
+    return RAS_LPS @ lps @ RAS_LPS
 
 
 def _cancelled() -> Problem:

@@ -58,7 +58,6 @@ class RegistrationScene(MovedImage):
         request_render: Callable[[str], None] = NO_RENDER,
         *,
         kind: ImageKind = CTP,
-        brain: np.ndarray | None = None,
         prepared: Prepared | None = None,
         compared: Compared | None = None,
         title: str = "",
@@ -81,8 +80,6 @@ class RegistrationScene(MovedImage):
             Called with a slice view's name when it is to be drawn anew, though nothing of the scene has changed.
         kind
             What ``fixed`` is: `look_settings.CTP` or `TMAX`; its window and what is compared.
-        brain
-            Brain mask on the moving image's grid, for its outline; without one it is found inside the skull.
         prepared
             What `prepare.prepare` made of ``moving``; without it the first look at edges or outlines takes seconds.
         compared
@@ -102,7 +99,7 @@ class RegistrationScene(MovedImage):
         transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
         transform.SetMatrixTransformToParent(matrix_of(inverse(matrix)))
         moving_node.SetAndObserveTransformNodeID(transform.GetID())
-        looks = Looks(scene, fixed_node, moving_node, transform, brain, prepared, kind.unit == NCCT.unit)
+        looks = Looks(scene, fixed_node, moving_node, transform, prepared, kind.unit == NCCT.unit)
         compared = compared or compare(fixed, moving, kind)
         titles = (kind.title, NCCT.title)
         views = RegistrationViews(scene, compared.head, titles, title, renderer_of, request_render)
@@ -137,16 +134,6 @@ class RegistrationScene(MovedImage):
         self._looks.fill()
 
     @property
-    def checker_mm(self) -> float:
-        """Side of the checkerboard's squares, mm."""
-        return self._looks.checker_mm
-
-    def set_checker_mm(self, side: float) -> None:
-        """Make the checkerboard's squares smaller or larger, mm."""
-        self._looks.checker_mm = float(side)
-        self._looks.follow(self.fixed_to_moving)
-
-    @property
     def outline(self) -> bool:
         """Whether skull and brain of the moving image are outlined over the fixed one."""
         return self._looks.outline
@@ -165,10 +152,6 @@ class RegistrationScene(MovedImage):
         """Show or hide the handles to drag in the slice views (`drag_handles`)."""
         self._handles = bool(visible)
         self.views.show_handles(self.handles_of if visible else None)
-
-    def look_at(self, ras: np.ndarray) -> None:
-        """Bring all views to a point (RAS, mm, of the fixed frame)."""
-        self.views.look_at(np.asarray(ras, float))
 
     def refresh_views(self) -> None:
         """Views may have come since; lines, sides and handles belong on all of them."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import vtk
 from PerfuSynthLib.grid_volume import GridVolume
 from PerfuSynthLib.reading_layout import slice_node
@@ -75,13 +74,6 @@ class RegistrationViews:
         self.annotate()
         for view in layout.ALL_VIEWS:
             self._place(view)
-
-    def look_at(self, ras: np.ndarray) -> None:
-        """Bring every view's slice to a point (RAS, mm); how it is zoomed stays."""
-        for view in layout.ALL_VIEWS:
-            node = slice_node(self._scene, view)
-            if node is not None:
-                node.JumpSliceByOffsetting(*(float(mm) for mm in ras))
 
     def annotate(self) -> None:
         """Write sides and names over every view that is there now; views come and go with the layout."""

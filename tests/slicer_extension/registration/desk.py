@@ -33,6 +33,11 @@ class Desk(Desktop):
             self._mice[view_name] = Mouse(self.views()[view_name])
         return self._mice[view_name]
 
+    def look_at(self, ras) -> None:
+        """Bring every view's slice to a place (RAS, mm)."""
+        for view in self.views().values():
+            view.node.JumpSliceByOffsetting(*(float(mm) for mm in ras))
+
     def show(self, pair, start=None, **more) -> RegistrationScene:
         """A pair of images on this desktop, at a start or at the truth."""
         start = pair.fixed_to_moving if start is None else start

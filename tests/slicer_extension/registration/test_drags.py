@@ -33,7 +33,7 @@ def desk():
 def shown(desk, pair, start=None):
     scene = desk.show(pair, start)
     scene.set_fade(1.0)
-    scene.look_at(BALL)
+    desk.look_at(BALL)
     scene.set_handles(True)
     return scene
 

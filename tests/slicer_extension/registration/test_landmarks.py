@@ -125,10 +125,10 @@ def test_clicks_mark_places_in_the_fixed_and_the_moving_image_in_turn(desk, pair
     scene.landmarks.place()
     assert scene.landmarks.placing
     for place in PLACES[:3]:
-        scene.look_at(place)
+        desk.look_at(place)
         view = desk.views()[fixed]
         desk.mouse(fixed).click(np.round(pixel_of(view, place)))
-        scene.look_at(moved(TRUTH, place))
+        desk.look_at(moved(TRUTH, place))
         view = desk.views()[moving]
         desk.mouse(moving).click(np.round(pixel_of(view, moved(TRUTH, place))))
     assert scene.landmarks.pairs == 3
@@ -151,7 +151,9 @@ def test_places_are_marked_inside_the_ring_of_the_handles_and_not_dragged(desk, 
     at = np.round(pixel_of(desk.views()[axial], scene.centre_seen) + np.array([12, 8]))
     desk.mouse(axial).click(at)
     assert len(scene.landmarks.points(FIXED)) == 1
-    desk.mouse(axial).drag(at + np.array([20, 0]), at + np.array([40, 0]))  # a place, and then moved on: no drag of the image
+    desk.mouse(axial).drag(
+        at + np.array([20, 0]), at + np.array([40, 0])
+    )  # a place, and then moved on: no drag of the image
     assert not scene.corrected
     scene.landmarks.place(False)
     desk.mouse(axial).drag(at - np.array([30, 0]), at - np.array([20, 0]))

@@ -35,7 +35,7 @@ def prepared(pair):
 @pytest.fixture
 def scene(desk, pair, prepared):
     made = desk.show(pair, title="case-7", prepared=prepared)
-    made.look_at(BALL)
+    desk.look_at(BALL)
     yield made
     made.remove()
 
@@ -45,7 +45,7 @@ def test_fading_mixes_both_images_in_their_own_windows(desk, scene):
     for share in (0.0, 0.25, 1.0):
         scene.set_fade(share)
         for place, hu in ((PLAIN, 34.0), (CYST, 6.0)):
-            scene.look_at(place)
+            desk.look_at(place)
             expected = (1 - share) * shade(hu, looks.CTP) + share * shade(hu, looks.NCCT)
             assert grey(view.pixels(), view, place) == pytest.approx([expected] * 3, abs=4)
 
@@ -74,8 +74,6 @@ def test_squares_of_both_images_alternate(desk, scene):
     scene.set_look(looks.CHECKERBOARD)
     view = desk.views()[AXIAL]
     assert np.flatnonzero(np.diff(of_fixed(view).astype(int))).tolist() == [2, 7, 12, 17]  # at 12.5 and 37.5 mm
-    scene.set_checker_mm(50.0)
-    assert np.flatnonzero(np.diff(of_fixed(view).astype(int))).tolist() == [4, 14]
 
 
 def test_squares_break_the_skull_where_images_are_apart_and_follow_a_step(desk, scene):
@@ -105,7 +103,7 @@ def ellipse_mm(view, mask, half_axes, centre=(0, 0)):
 def test_edges_of_the_moving_image_lie_on_the_skull_of_the_fixed_one(desk, scene):
     scene.set_look(looks.EDGES)
     view = desk.views()[AXIAL]
-    scene.look_at((0, 0, -20.0))
+    desk.look_at((0, 0, -20.0))
     found = orange(view.pixels())
     outer, inner = (np.abs(ellipse_mm(view, found, size)) < 2.5 for size in (SKULL_MM, BRAIN_MM))
     assert outer.sum() > 400
@@ -134,7 +132,7 @@ def test_noise_has_no_edges_and_a_ventricle_has():
 def test_difference_is_dark_where_the_images_fit_and_coloured_by_the_brighter_one(desk, scene):
     scene.set_look(looks.DIFFERENCE)
     view = desk.views()[AXIAL]
-    scene.look_at((0, 0, -20.0))
+    desk.look_at((0, 0, -20.0))
     assert grey(view.pixels(), view, (0, 40.0, -20.0)).max() < 40
     fits = view.pixels().astype(int).sum()
     for _ in range(3):
@@ -147,7 +145,7 @@ def test_difference_is_dark_where_the_images_fit_and_coloured_by_the_brighter_on
 
 
 def test_the_outline_of_skull_and_brain_goes_with_every_look(desk, scene):
-    scene.look_at((0, 0, -20.0))
+    desk.look_at((0, 0, -20.0))
     view = desk.views()[AXIAL]
     for look in looks.LOOKS:
         scene.set_look(look)
@@ -168,20 +166,11 @@ def test_the_outline_of_skull_and_brain_goes_with_every_look(desk, scene):
         assert np.array_equal(view.pixels(), without)
 
 
-def test_the_brain_of_the_case_is_outlined_if_there_is_one(desk, pair):
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in pair.moving.array.shape), indexing="ij"), axis=-1)
-    places = index @ pair.moving.affine[:3, :3].T + pair.moving.affine[:3, 3] - TRUTH[:3, 3]
-    brain = np.linalg.norm(places, axis=-1) < 40
-    labels = prepare(pair.moving, brain).outline
-    volume_ml = (labels.array == 2).sum() * labels.voxel_ml
-    assert volume_ml == pytest.approx(4 / 3 * np.pi * 4.0**3, rel=0.05)
-
-
 def test_a_case_without_ctp_is_judged_on_tmax(desk, pair):
     tmax = pair.fixed._replace(array=np.where(np.abs(pair.fixed.array - 34) < 5, 4.0, 0.0).astype(np.float32))
     scene = desk.show(pair._replace(fixed=tmax), kind=looks.TMAX)
     scene.set_fade(0.0)
-    scene.look_at(PLAIN)
+    desk.look_at(PLAIN)
     assert grey(desk.views()[AXIAL].pixels(), desk.views()[AXIAL], PLAIN)[0] == pytest.approx(
         shade(4.0, looks.TMAX), abs=4
     )

@@ -212,29 +212,29 @@ def test_theirs_stay_as_they_are_though_automatic_was_at_work(annotator, server)
 def test_keys_stay_with_what_is_typed_in_or_browsed(annotator):
     annotator.next_case()
     window, ui = annotator.program.main_window, annotator.ui
+    window.removeEventFilter(annotator.program.widget.sections._closing)  # PySide6 hands it events without a type
     window.show()
     window.activateWindow()
     key = QtCore.Qt.Key
-    for widget in (ui.reasonEdit, ui.worklistTable, ui.addressEdit):
+    for widget in (ui.reasonEdit, ui.worklistTable, ui.historyTable):
         widget.setFocus()
-        annotator.program.wait(widget.hasFocus, 5)
+        annotator.program.wait(widget.hasFocus, 10)
         python_qt.process_events(0.1)
         for pressed in (key.Key_Up, key.Key_PageDown, key.Key_Q, key.Key_Right):
             QtTest.QTest.keyClick(widget, pressed)
     python_qt.process_events(0.1)
     assert not annotator.work.moved
     assert ui.reasonEdit.text == "q"
-    ui.reasonEdit.clearFocus()
+    ui.submitButton.setFocus()
     ui.nextButton.setFocus()
     python_qt.process_events(0.1)
     QtTest.QTest.keyClick(ui.nextButton, key.Key_Up)
     python_qt.process_events(0.1)
-    assert (
-        annotator.work.scene.change.shift_mm == (0, 0.5, 0) or annotator.work.scene.undo_words == "0.5 mm to the front"
-    )
+    assert annotator.work.scene.undo_words == "0.5 mm to the front"
     slider = next(part for part in slicer.util.findChildren(ui.fadeSlider) if part.inherits("QSlider"))
     QtTest.QTest.mouseClick(slider, QtCore.Qt.MouseButton.LeftButton)
     assert not slider.hasFocus()
+    window.hide()
 
 
 def test_what_the_figures_need_is_made_off_the_main_thread(annotator, monkeypatch):

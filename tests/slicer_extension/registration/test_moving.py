@@ -26,7 +26,7 @@ def pair():
 def scene(desk, pair):
     made = desk.show(pair, title="case-7")
     made.set_fade(1.0)
-    made.look_at(BALL)
+    desk.look_at(BALL)
     yield made
     made.remove()
 
@@ -205,7 +205,6 @@ def test_the_transform_above_the_moving_image_is_the_inverse(scene, pair):
     to_world = volume_of(scene.moving_node).affine
     assert np.allclose(to_world, pair.moving.affine)  # the voxels stay where the scanner put them
     assert np.allclose(scene.fixed_to_moving, TRUTH)
-    assert scene.pose.angle_deg == pytest.approx(5.0)
 
 
 def test_another_module_may_move_it_and_many_of_its_events_are_one_step(scene):
@@ -276,7 +275,7 @@ def test_cases_follow_each_other_in_the_same_views(desk, pair):
     for start in (TRUTH, np.eye(4)):
         scene = desk.show(pair, start)
         scene.set_fade(1.0)
-        scene.look_at(BALL)
+        desk.look_at(BALL)
         view = desk.views()[AXIAL]
         place = inverse(start) @ TRUTH
         expected = pixel_of(view, place[:3, :3] @ BALL + place[:3, 3])

@@ -30,7 +30,7 @@ def pair():
 @pytest.fixture
 def scene(desk, pair):
     made = desk.show(pair, title="case-7")
-    made.look_at(BALL)
+    desk.look_at(BALL)
     yield made
     made.remove()
 
@@ -39,7 +39,7 @@ def scene(desk, pair):
 def test_the_patients_left_is_on_the_screens_right_in_every_look(desk, stored):
     scene = desk.show(known_pair(TRUTH, STORED[stored], ((2.0, 2.0, 5.0), (2.0, 2.0, 5.0))))
     scene.set_fade(1.0)
-    scene.look_at(BALL)
+    desk.look_at(BALL)
     for name, tolerance in ((AXIAL, 2.0), (CORONAL, 5.0)):  # in coronal views a slice of 5 mm is 7 pixels high
         view = desk.views()[name]
         expected = pixel_of(view, BALL)
@@ -74,11 +74,11 @@ def test_side_by_side_each_image_is_alone_and_all_views_look_at_one_place(desk, 
     scene.present(layout.SIDE_BY_SIDE)
     views = desk.views()
     assert tuple(views) == layout.FIXED_VIEWS + layout.MOVING_VIEWS
-    scene.look_at(BALL)
+    desk.look_at(BALL)
     for view in views.values():
         expected = pixel_of(view, BALL)
         assert bright_spot(view, expected, 20) == pytest.approx(expected, abs=2.5)
-    scene.look_at(PLAIN)
+    desk.look_at(PLAIN)
     for name, view in views.items():
         kind = looks.CTP if name in layout.FIXED_VIEWS else looks.NCCT
         assert grey(view.pixels(), view, PLAIN)[0] == pytest.approx(shade(34.0, kind), abs=4)
