@@ -2,8 +2,9 @@
 
 from perfusynth.brain_structures.settings import METHODS, BrainSettings
 from perfusynth.errors import InputError
-from perfusynth.volumes.brain import BrainExtractor
+from perfusynth.volumes.brain import BrainExtractor, BrainMask
 from perfusynth.volumes.builtin_brain import BuiltinBrain
+from perfusynth.volumes.volume import Volume
 
 
 def brain_extractor(
@@ -42,3 +43,19 @@ def brain_extractor(
                 hint="Name one of them.",
                 code="unknown_brain_method",
             )
+
+
+def inside_of_skull(ncct: Volume, brain: BrainMask) -> BrainMask:
+    """What the head check looks at: its limits are for a brain that ends at the inner table of the skull.
+
+    Parameters
+    ----------
+    brain
+        What is to count as brain, found by any method or drawn by hand.
+
+    Raises
+    ------
+    InputError
+        Code ``no_brain``.
+    """
+    return brain if brain.method == BuiltinBrain.method else BuiltinBrain().extract(ncct)

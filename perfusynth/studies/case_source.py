@@ -38,7 +38,8 @@ def is_case(folder: Path) -> bool:
 def case_subjects(source: Path, settings: PrepareSettings) -> list[Subject]:
     """The patients of case folders: each folder is one, unless its name says which session of whom it is."""
     patients: dict[str, list[Path]] = defaultdict(list)
-    for folder in sorted(path for path in source.iterdir() if path.is_dir() and (path / "ncct.nii.gz").exists()):
+    visible = (path for path in source.iterdir() if not path.name.startswith("."))
+    for folder in sorted(path for path in visible if (path / "ncct.nii.gz").exists()):
         patients[folder.name.partition(SESSION)[0]].append(folder)
     return [_subject(patient, folders, settings) for patient, folders in patients.items()]
 

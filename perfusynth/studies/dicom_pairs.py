@@ -11,7 +11,7 @@ from perfusynth.readers.dicom_perfusion_choice import choose_perfusion
 from perfusynth.readers.dicom_series import choose, no_image_fault, series_name
 from perfusynth.studies.dicom_read import DicomStudy
 from perfusynth.studies.dicom_times import Start, minutes_between, start_of
-from perfusynth.studies.given_maps import map_named
+from perfusynth.studies.given_maps import MASK, map_named
 from perfusynth.studies.settings import PrepareSettings
 from perfusynth.studies.subjects import Excluded, Study, excluded_for
 
@@ -62,7 +62,7 @@ def studies_of_patient(
     found: list[_Perfusion] = []
     faults: list[Excluded] = []
     for visit in visits:
-        perfusion = _perfusion_of(visit, faults)
+        perfusion = _perfusion_of(visit, settings, faults)
         if perfusion is not None:
             found.append(perfusion)
     if not found:
@@ -117,23 +117,30 @@ def _visits(series: Sequence[_Series], minutes: float) -> list[list[_Series]]:
     return visits
 
 
-def _perfusion_of(visit: Sequence[_Series], faults: list[Excluded]) -> _Perfusion | None:
-    maps: dict[str, tuple[Slice, ...]] = {}
+def _perfusion_of(visit: Sequence[_Series], settings: PrepareSettings, faults: list[Excluded]) -> _Perfusion | None:
+    found: dict[str, list[tuple[Slice, ...]]] = defaultdict(list)
     rest: list[_Series] = []
     pictures = 0
     for one in visit:
         name = map_of(one.first)
+        if name == MASK:
+            continue
         if name is None:
             rest.append(one)
         elif no_image_fault(one.first) is not None:
             pictures += 1
         else:
-            maps.setdefault(name, one.images)
+            found[name].append(one.images)
+    maps = {name: own[0] for name, own in found.items() if len(own) == 1}
+    several = sorted(found.keys() - maps.keys())
     scans = tuple(image for one in rest for image in one.images if image.acquisition.modality == "CT")
     starts = {one.first.series_uid: one.start for one in visit}
     try:
         stack, _ = choose_perfusion(scans)
     except InputError as error:
+        if several:
+            faults.append(_several(several))
+            return None
         if "tmax" in maps:
             return _Perfusion((), frozenset(), maps, starts[maps["tmax"][0].series_uid])
         if pictures:
@@ -142,12 +149,20 @@ def _perfusion_of(visit: Sequence[_Series], faults: list[Excluded]) -> _Perfusio
         elif error.code != "not_a_perfusion_study":
             faults.append(excluded_for(error))
         return None
+    if several and settings.preferred == "given":
+        faults.append(_several(several))
+        return None
     used = frozenset(image.series_uid for row in stack.images for image in row if image is not None)
     return _Perfusion(scans, used, maps, min((starts[uid] for uid in used), key=lambda s: s.dated_s or s.of_day_s or 0))
 
 
+def _several(names: Sequence[str]) -> Excluded:
+    reason = f"More than one series says that it is the map {', '.join(names)}: take away those that are not meant."
+    return Excluded("several_maps", reason)
+
+
 def map_of(image: Slice) -> str | None:
-    """Which perfusion map an image says it is; None for scans."""
+    """Which perfusion map an image says it is, or that it is a mask out of one; None for scans."""
     header = image.acquisition
     return map_named([*header.image_type[2:], header.series_description or ""])
 

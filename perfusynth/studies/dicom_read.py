@@ -1,4 +1,4 @@
-"""The pixels of one pair out of a DICOM tree: NCCT, CTP and maps, each on an even grid, nothing but the head."""
+"""The pixels of one pair out of a DICOM tree: NCCT, CTP and maps, each on an even grid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from perfusynth.readers.dicom_series import Aside, no_place_fault, stacks_of
 from perfusynth.readers.read import scan_of
 from perfusynth.readers.series_values import times_at_interval
 from perfusynth.studies.given_maps import as_map
-from perfusynth.studies.head_alone import head_alone, head_alone_series
 from perfusynth.studies.settings import PrepareSettings
 from perfusynth.studies.subjects import StudyImages
 from perfusynth.volumes.memory_order import to_c_order
@@ -64,10 +63,10 @@ class DicomStudy:
         if self.ctp and (settings.keep_ctp or settings.preferred == "ctp" or "tmax" not in maps):
             given = None if settings.interval_s is None else times_at_interval(settings.interval_s)
             loaded = load_perfusion(self.ctp, 0, given, lambda _, f: on_progress("read", 0.3 + 0.7 * f))
-            perfusion = head_alone_series(loaded.series)
+            perfusion = loaded.series
             notes += loaded.notes
         return StudyImages(
-            head_alone(scan.volume),
+            scan.volume,
             scan.acquisition,
             perfusion,
             maps,

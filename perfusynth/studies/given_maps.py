@@ -18,13 +18,18 @@ NAMES = {
     "cbv": re.compile(r"(^|[^a-z])r?cbv([^a-z]|$)|cerebral blood volume", re.IGNORECASE),
     "mtt": re.compile(r"(^|[^a-z])mtt([^a-z]|$)|mean transit time", re.IGNORECASE),
 }
+#: What stands in the name of a mask ("Tmax > 6s", "rCBF<30%"), which is no map; and what `map_named` says of one.
+MASK_SIGNS, MASK = re.compile(r"[<>%]"), "mask"
 #: A vendor's map of which less than this share of the voxels is not 0 is no map. [d]
 LEAST_FILLED = 1e-3
 
 
 def map_named(texts: Iterable[str]) -> str | None:
-    """Which map texts of a header name; None where they name none, or several."""
+    """Which map texts of a header name, or `MASK`; None where they name none, or several."""
+    texts = list(texts)
     found = {name for name, words in NAMES.items() for text in texts if words.search(text)}
+    if found and any(MASK_SIGNS.search(text) for text in texts):
+        return MASK
     return found.pop() if len(found) == 1 else None
 
 

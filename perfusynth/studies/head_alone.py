@@ -1,9 +1,12 @@
 """Nothing but the head: text burned into the air beside it, tubes and headrest become air."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 
 from perfusynth.readers.loaded import AIR_HU
+from perfusynth.studies.subjects import StudyImages
 from perfusynth.volumes.blocks import block_factors, block_max
 from perfusynth.volumes.series import Series
 from perfusynth.volumes.volume import Volume
@@ -43,3 +46,12 @@ def head_alone_series(series: Series) -> Series:
     array = series.array.copy()
     array[outside] = AIR_HU
     return Series(array, series.affine, series.times_s, series.header)
+
+
+def heads_alone(images: StudyImages) -> StudyImages:
+    """Every CT of a study (NCCT, CTP, CTA) without what lies beside the head; maps and MRI as they are."""
+    others = dict(images.others)
+    if "cta" in others:
+        others["cta"] = head_alone(others["cta"])
+    perfusion = None if images.perfusion is None else head_alone_series(images.perfusion)
+    return replace(images, ncct=head_alone(images.ncct), perfusion=perfusion, others=others)

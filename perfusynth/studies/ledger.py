@@ -11,8 +11,8 @@ from typing import Any
 from perfusynth import __version__, atomic
 from perfusynth.errors import InputError
 
-#: By which a later run goes on.
-LEDGER_FILE = "prepared.json"
+#: By which a later run goes on, and the lock of the run that is at work.
+LEDGER_FILE, LOCK_FILE = "prepared.json", ".prepare.lock"
 #: Everything that was left out: a row for each study, series or patient.
 EXCLUSIONS_JSON, EXCLUSIONS_CSV = "exclusions.json", "exclusions.csv"
 COLUMNS = ("patient", "case", "code", "reason")
@@ -20,11 +20,25 @@ COLUMNS = ("patient", "case", "code", "reason")
 
 @dataclass
 class Entry:
-    """One patient: the mark of his files and of what looked at them, his cases, and what was left out."""
+    """One patient.
+
+    Parameters
+    ----------
+    mark
+        Changes with his files.
+    software
+        Version that looked at them; empty: a fault of the machine kept it from doing so, and the next run tries again.
+    cases, excluded
+        His cases, and what was left out.
+    series
+        By case, marks of the series that it was made of.
+    """
 
     mark: str
+    software: str = ""
     cases: list[str] = field(default_factory=list)
     excluded: list[dict[str, str]] = field(default_factory=list)
+    series: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -47,7 +61,7 @@ class Ledger:
         path = out / LEDGER_FILE
         if path.exists():
             self._read(path)
-        elif out.exists() and any(out.iterdir()):
+        elif out.exists() and any(path.name != LOCK_FILE for path in out.iterdir()):
             raise InputError(
                 f"{out} holds other files.",
                 expected="a folder that does not exist yet, or one that this command began",

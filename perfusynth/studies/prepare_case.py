@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from perfusynth import __version__
+from perfusynth.brain_structures.methods import inside_of_skull
 from perfusynth.ctp_maps.pipeline import deconvolution_block
 from perfusynth.ctp_maps.series_maps import maps_of_series
 from perfusynth.errors import InputError
@@ -21,6 +22,7 @@ from perfusynth.registration.transform_file import transform_bytes
 from perfusynth.stages import Stages
 from perfusynth.studies.case_files import DIGITS, CaseVolumes, rounded_hu, write_volumes
 from perfusynth.studies.given_maps import check_given
+from perfusynth.studies.head_alone import heads_alone
 from perfusynth.studies.overview import draw_overview, write_overview
 from perfusynth.studies.register_maps import register_maps
 from perfusynth.studies.settings import PrepareSettings
@@ -81,9 +83,11 @@ def prepare_case(
         From ``on_progress``.
     """
     stages = Stages(SHARES, on_progress)
+    # A phantom's voxels stay as they are: it is known again by their hash, and nobody's name is burned into it.
+    images = images if images.facts.get("kind") == "phantom" else heads_alone(images)
     ncct = rounded_hu(images.ncct)
-    with stages.stage("check"):
-        brain, findings = _checked(ncct, images, settings, tools)
+    with stages.stage("check") as progress:
+        brain, findings = _checked(ncct, images, settings, tools, progress)
     with stages.stage("maps") as progress:
         made = _maps_of(images, settings, progress)
     with stages.stage("register") as progress:
@@ -124,7 +128,7 @@ def prepare_case(
 
 
 def _checked(
-    ncct: Volume, images: StudyImages, settings: PrepareSettings, tools: Tools
+    ncct: Volume, images: StudyImages, settings: PrepareSettings, tools: Tools, on_progress: OnProgress
 ) -> tuple[BrainMask, list[Finding]]:
     findings = check_image(ncct, images.acquisition)
     _refuse(findings, settings)
@@ -132,8 +136,8 @@ def _checked(
     if given is not None and given.shape == ncct.shape and np.allclose(given.affine, ncct.affine, atol=1e-3):
         brain = BrainMask(given.array > 0.5, "brain.nii.gz of the case")
     else:
-        brain = tools.extractor.extract(ncct)
-    findings += check_anatomy(ncct, brain)
+        brain = tools.extractor.extract(ncct, on_progress=on_progress)
+    findings += check_anatomy(ncct, inside_of_skull(ncct, brain))
     _refuse(findings, settings)
     return brain, findings
 

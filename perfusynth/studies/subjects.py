@@ -59,7 +59,11 @@ class StudyImages:
 
 @dataclass(frozen=True)
 class Study:
-    """One NCCT with its perfusion study; ``session`` tells the studies of a patient apart and is only hashed."""
+    """One NCCT with its perfusion study.
+
+    ``session`` tells the studies of a patient apart and is only hashed; where it is made of several series, NUL parts
+    them.
+    """
 
     session: str = field(repr=False)
     read: Callable[[OnProgress], StudyImages] = field(repr=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from perfusynth import __version__
-from perfusynth.brain_structures.methods import brain_extractor
+from perfusynth.brain_structures.methods import brain_extractor, inside_of_skull
 from perfusynth.errors import InputError
 from perfusynth.generators.base import Generator
 from perfusynth.generators.bundles import Bundle
@@ -120,7 +120,7 @@ class Pipeline:
                 brain = self.extractor.extract(scan.volume, on_progress=progress)
             midplane = find_midplane(scan.volume, brain) if options.mask else _middle(scan.volume)
             if options.checks:
-                inside = self._inside_of_skull(scan.volume, brain) if options.mask else brain
+                inside = inside_of_skull(scan.volume, brain) if options.mask else brain
                 findings += check_anatomy(scan.volume, inside, midplane=midplane)
                 refuse(findings, options.override)
         with stages.stage("generate") as progress:
@@ -141,10 +141,6 @@ class Pipeline:
         )
         measurements.write_json(out / "measurements.json")
         return measurements
-
-    def _inside_of_skull(self, ncct: Volume, brain: BrainMask) -> BrainMask:
-        """What the head check looks at: its limits are for a brain that ends at the inner table of the skull."""
-        return brain if isinstance(self.extractor, BuiltinBrain) else BuiltinBrain().extract(ncct)
 
     def _only_input(self, inputs: Mapping[str, Path]) -> Path:
         names = [spec.name for spec in self.bundle.spec.inputs]

@@ -138,3 +138,30 @@ def test_two_acquisitions_of_one_visit_are_left_to_the_user(tmp_path):
     write_ctp(tmp_path, number=6, start=CTP_START + timedelta(minutes=6))
     studies, excluded = found_in(tmp_path)
     assert (studies, codes(excluded)) == ([], ["several_perfusion_series"])
+
+
+def write_maps(folder: Path, *names: str) -> None:
+    for name in names:
+        write_dicom(folder, box(), SeriesDescription=name, ImageType=["DERIVED", "SECONDARY"])
+
+
+def test_two_maps_of_one_name_are_left_to_the_user_unless_the_perfusion_study_itself_is_taken(tmp_path):
+    write_dicom(tmp_path, box(), start=CTP_START - timedelta(minutes=5))
+    write_maps(tmp_path, "Tmax", "Tmax smoothed", "rCBF")
+    studies, excluded = found_in(tmp_path)
+    assert (studies, codes(excluded)) == ([], ["several_maps"])
+    assert "tmax" in excluded[0].reason
+    write_ctp(tmp_path)
+    studies, excluded = found_in(tmp_path)
+    assert (len(studies), excluded) == (1, [])
+    assert codes(found_in(tmp_path, preferred="given")[1]) == ["several_maps"]
+
+
+def test_masks_that_bear_the_name_of_a_map_are_neither_maps_nor_scans(tmp_path):
+    write_dicom(tmp_path / "a", box(), start=CTP_START - timedelta(minutes=5))
+    write_maps(tmp_path / "a", "Tmax > 6s", "Tmax", "rCBF", "rCBF<30%", "Mismatch Tmax>6s CBF<30%")
+    studies, excluded = found_in(tmp_path / "a")
+    assert (len(studies), excluded) == (1, [])
+    write_ctp(tmp_path / "b")
+    write_maps(tmp_path / "b", "Tmax > 6s", "Mismatch Tmax>6s CBF<30%")
+    assert codes(found_in(tmp_path / "b")[1]) == ["no_ncct"]

@@ -19,7 +19,7 @@ from perfusynth.registration.transform_file import read_transform
 from perfusynth.studies.prepare import Prepared, prepare
 from perfusynth.studies.pseudonyms import Pseudonyms
 from perfusynth.studies.settings import PrepareSettings
-from perfusynth.training.data.case_heads import read_case
+from perfusynth.training.data.case_heads import case_folders, read_case
 from perfusynth.volumes.case_registration import CaseRegistration, keep_registration, read_registration
 from perfusynth.volumes.nifti import read_nifti
 from tests.ctp_maps.study import SIDE, dice, study
@@ -71,7 +71,7 @@ def prepared(tree, tmp_path_factory) -> tuple[Prepared, Path]:
 
 
 def only_case(out: Path) -> Path:
-    (folder,) = (path for path in out.iterdir() if path.is_dir())
+    (folder,) = (path for path in out.iterdir() if path.is_dir() and not path.name.startswith("."))
     return folder
 
 
@@ -195,6 +195,42 @@ def test_stopped_halfway_nothing_half_stays_and_the_next_run_goes_on(tree, tmp_p
     with pytest.raises(InputError) as caught:
         prepare(tree, out, pseudonyms=Pseudonyms(b"another salt of the tests"), registrar=knows_the_truth())
     assert caught.value.code == "other_salt"
+
+
+def test_a_case_whose_pair_has_changed_is_set_aside_with_its_annotators_work(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    given = ncct()
+    thin = given.affine @ np.diag([1, 1, 0.5, 1.0])
+    write_dicom(source, np.repeat(given.array, 2, axis=2), thin, start=BEFORE, number=2)
+    write_dicom(source, study().array, study().affine, number=5)
+    arguments = {"pseudonyms": PSEUDONYMS, "registrar": knows_the_truth()}
+    prepare(source, out, **arguments)
+    old = only_case(out)
+    keep_registration(old, CaseRegistration(np.eye(4), "annotator", verdict="corrected", author="reader 2"), b"any")
+    # A plain CT of thicker slices arrives later, and is the better one.
+    later = source / "later"
+    write_dicom(later, given.array, given.affine, start=BEFORE, number=3)
+    done = prepare(source, out, **arguments)
+    new = only_case(out)
+    assert list(done.cases) == list(done.made) == [new.name]
+    assert new.name != old.name
+    (row,) = done.excluded
+    assert (row["case"], row["code"]) == (old.name, "superseded")
+    assert new.name in row["reason"]
+    assert read_registration(out / ".superseded" / old.name).author == "reader 2"
+    assert [folder.name for folder in case_folders(out)] == [new.name]
+    assert list(prepare(source, out, **arguments).excluded) == [row]
+    # The better one is taken away again: so is the new case, and the corrected one is back.
+    shutil.rmtree(later)
+    done = prepare(source, out, **arguments)
+    assert (list(done.cases), list(done.made)) == ([old.name], [])
+    assert [(row["case"], row["code"]) for row in done.excluded] == [(new.name, "superseded")]
+    assert read_registration(only_case(out)).author == "reader 2"
+    # Of a study that is only gone from the source, the case stays.
+    shutil.rmtree(source)
+    write_dicom(source, box(), number=1)
+    done = prepare(source, out, **arguments)
+    assert list(done.cases) == list(done.changed) == [old.name]
 
 
 def test_a_refused_head_is_listed_with_what_the_check_said(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,10 +11,14 @@ import pytest
 import SimpleITK as sitk
 
 from perfusynth.ctp_maps.series_maps import maps_of_series
+from perfusynth.errors import InputError
+from perfusynth.progress import ignore_progress
 from perfusynth.shared_files import shared_folders
 from perfusynth.studies.prepare import Prepared, prepare
 from perfusynth.studies.settings import PrepareSettings
 from perfusynth.synthesis.phantom_cases import is_phantom
+from perfusynth.volumes.brain import BrainMask
+from perfusynth.volumes.builtin_brain import BuiltinBrain
 from perfusynth.volumes.case_registration import (
     CaseRegistration,
     earlier_registrations,
@@ -25,6 +30,9 @@ from perfusynth.volumes.volume import Volume
 from tests.ctp_maps.study import dice, study, write_nifti_study
 from tests.studies.hospital import FIXED_TO_MOVING, PSEUDONYMS, SECRETS, knows_the_truth, ncct
 
+#: Air beside the head, where a name might stand.
+TEXT, TEXT_IN_CTP = np.s_[4:16, 4:20, :], np.s_[1:4, 1:6, :, :]
+
 
 def save(path: Path, volume: Volume, dtype: type = np.int16) -> None:
     """A file whose header names somebody."""
@@ -35,18 +43,27 @@ def save(path: Path, volume: Volume, dtype: type = np.int16) -> None:
     nib.save(image, path)
 
 
+def with_text(volume: Volume) -> Volume:
+    """The same with what stands for a name burned into the air beside the head."""
+    array = volume.array.copy()
+    array[TEXT] = 3000
+    return volume.with_array(array)
+
+
 def write_isles(root: Path, subject: str, session: str, *, ctp: bool = True, maps: bool = False) -> None:
     """One subject: raw images, maps of another program, and the CTA laid over the NCCT."""
     raw, laid_over = (root / folder / subject / session for folder in ("raw_data", "derivatives"))
     name = f"{subject}_{session}"
-    save(raw / f"{name}_ncct.nii.gz", ncct())
+    save(raw / f"{name}_ncct.nii.gz", with_text(ncct()))
     if ctp:
-        write_nifti_study(raw / f"{name}_ctp.nii.gz", study())
+        array = study().array.copy()
+        array[TEXT_IN_CTP] = 3000
+        write_nifti_study(raw / f"{name}_ctp.nii.gz", replace(study(), array=array))
     if maps:
         found = maps_of_series(study()).maps
         for kind in ("tmax", "cbf", "cbv", "mtt"):
             save(raw / "perfusion-maps" / f"{name}_{kind}.nii.gz", found[kind], np.float32)
-    save(laid_over / f"{name}_space-ncct_cta.nii.gz", ncct())
+    save(laid_over / f"{name}_space-ncct_cta.nii.gz", with_text(ncct()))
     follow_up = root / "derivatives" / subject / session.replace("1", "2")
     save(follow_up / f"{subject}_ses-02_space-ncct_lesion-msk.nii.gz", ncct())
 
@@ -56,7 +73,7 @@ def run(source: Path, out: Path, **settings) -> Prepared:
 
 
 def cases(out: Path) -> list[Path]:
-    return sorted(path for path in out.iterdir() if path.is_dir())
+    return sorted(path for path in out.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +90,11 @@ def test_both_spellings_of_the_isles_layout_are_read(tmp_path, raw, subject, ses
     assert list(done.excluded) == []
     found = maps_of_series(study())
     assert dice(read_nifti(folder / "tmax.nii.gz").array > 6, found.maps["tmax"].array > 6) == 1
-    np.testing.assert_array_equal(read_nifti(folder / "cta.nii.gz").array, np.maximum(ncct().array, -1024))
+    for name in ("ncct", "cta"):
+        kept = read_nifti(folder / f"{name}.nii.gz").array
+        np.testing.assert_array_equal(kept[ncct().array > 0], ncct().array[ncct().array > 0])
+        assert (kept[TEXT] == -1024).all()
+    assert (nib.as_closest_canonical(nib.load(folder / "ctp.nii.gz")).get_fdata()[TEXT_IN_CTP] <= -1000).all()
     assert not (folder / "core.nii.gz").exists()
     assert subject not in str(sorted(folder.iterdir())) + (folder / "case.json").read_text()
     assert nib.load(folder / "cta.nii.gz").header.extensions == []
@@ -109,9 +130,11 @@ def from_cases(tmp_path_factory) -> Path:
     save(source / "alone" / "ncct.nii.gz", ncct())
     write_nifti_study(source / "alone" / "ctp.nii.gz", study())
     save(source / "nothing" / "ncct.nii.gz", ncct())
+    shutil.copytree(source / "alone", source / ".sub-1_ses-2.making")  # another run's, not whole yet
     out = tmp_path_factory.mktemp("out") / "cases"
     done = run(source, out)
     assert [row["code"] for row in done.excluded] == ["no_perfusion"]
+    assert len(done.cases) == 3
     return out
 
 
@@ -170,26 +193,106 @@ def test_what_a_case_lacks_is_made(from_cases):
     assert (folder / "overview.jpg").exists()
 
 
-def test_a_study_that_nobody_foresaw_does_not_end_the_run_and_a_full_disk_does(tmp_path, from_cases):
-    class Broken:
-        def __init__(self, fault):
-            self.fault = fault
-
-        def extract(self, volume):
-            raise self.fault
-
-    source = tmp_path / "in"
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """Two case folders with NCCT and CTP alone."""
+    source = tmp_path_factory.mktemp("alone")
     for name in ("a", "b"):
         save(source / name / "ncct.nii.gz", ncct())
-        shutil.copy(case_with(from_cases, lambda content: "ctp" in content["modalities"]) / "ctp.nii.gz", source / name)
+        write_nifti_study(source / name / "ctp.nii.gz", study())
+    return source
+
+
+class Broken:
+    """Finds no brain, for the reason that it is given."""
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def extract(self, ncct, *, on_progress=ignore_progress):
+        raise self.fault
+
+
+def test_a_study_that_nobody_foresaw_does_not_end_the_run_and_a_full_disk_does(tmp_path, alone):
     arguments = {"pseudonyms": PSEUDONYMS, "registrar": knows_the_truth()}
-    done = prepare(source, tmp_path / "out", extractor=Broken(KeyError("Holmes")), **arguments)
+    done = prepare(alone, tmp_path / "out", extractor=Broken(KeyError("Holmes")), **arguments)
     assert [(row["code"], "KeyError" in row["reason"]) for row in done.excluded] == [("unforeseen", True)] * 2
     assert "Holmes" not in (tmp_path / "out" / "exclusions.csv").read_text()
-    with pytest.raises(OSError, match="disk"):
-        prepare(source, tmp_path / "full", extractor=Broken(OSError("disk full")), **arguments)
-    assert cases(tmp_path / "full") == []
+    for fault in (OSError("disk full"), MemoryError("disk full")):
+        with pytest.raises(type(fault), match="disk"):
+            prepare(alone, tmp_path / "full", extractor=Broken(fault), **arguments)
+        assert cases(tmp_path / "full") == []
     # Killed outright instead: what it left is taken away, and the same command goes on.
     (tmp_path / "full" / ".sub-0_ses-0.making").mkdir()
-    assert len(prepare(source, tmp_path / "full", extractor=Broken(KeyError()), **arguments).excluded) == 2
+    assert len(prepare(alone, tmp_path / "full", extractor=Broken(KeyError()), **arguments).excluded) == 2
     assert cases(tmp_path / "full") == []
+
+
+def refusal_of(code: str) -> InputError:
+    return InputError("It failed.", expected="a brain", got="none", hint="Try again.", code=code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "tried_again"),
+    [
+        (KeyError(), True),
+        (refusal_of("totalsegmentator_timeout"), True),
+        (refusal_of("no_totalsegmentator_weights"), True),
+        (refusal_of("no_brain"), False),
+    ],
+)
+def test_a_rerun_tries_again_what_failed_by_a_fault_of_the_machine(tmp_path, alone, monkeypatch, fault, tried_again):
+    shutil.copytree(alone / "a", tmp_path / "in" / "a")
+    arguments = {"pseudonyms": PSEUDONYMS, "registrar": knows_the_truth()}
+    first = prepare(tmp_path / "in", tmp_path / "out", extractor=Broken(fault), **arguments)
+    assert (len(first.excluded), first.cases) == (1, [])
+    second = prepare(tmp_path / "in", tmp_path / "out", **arguments)
+    assert len(second.made) == tried_again
+    assert len(second.excluded) == (not tried_again)
+    monkeypatch.setattr("perfusynth.studies.prepare.__version__", "99.0")
+    # What an earlier version refused may be read by this one; what it made is left as it is.
+    third = prepare(tmp_path / "in", tmp_path / "out", **arguments)
+    assert len(third.made) == (not tried_again)
+    assert (len(third.cases), third.changed) == (1, [])
+
+
+class SmallBrain:
+    """What another program calls brain: it ends far from the skull on one side, which is no craniotomy."""
+
+    def extract(self, ncct, *, on_progress=ignore_progress):
+        on_progress("brain", 0.25)
+        on_progress("brain", 0.75)
+        brain = BuiltinBrain().extract(ncct).mask
+        x = np.arange(ncct.shape[0])
+        return BrainMask(brain & (x < ncct.shape[0] / 2 + 20)[:, None, None], "small brain 1")
+
+
+def test_the_head_check_looks_at_the_inside_of_the_skull_whatever_finds_the_brain(tmp_path, alone):
+    shutil.copytree(alone / "a", tmp_path / "in" / "a")
+    told = []
+    done = prepare(
+        tmp_path / "in", tmp_path / "out", pseudonyms=PSEUDONYMS, registrar=knows_the_truth(), extractor=SmallBrain(),
+        on_progress=lambda stage, fraction: told.append((stage, fraction)),
+    )  # fmt: skip
+    assert list(done.excluded) == []
+    (folder,) = cases(tmp_path / "out")
+    assert json.loads((folder / "case.json").read_text())["prepared"]["brain"] == "small brain 1"
+    brain = read_nifti(folder / "brain.nii.gz").array > 0
+    assert not brain[brain.shape[0] // 2 + 21 :].any()
+    assert len({fraction for stage, fraction in told if stage.endswith("check")}) >= 3
+
+
+def test_a_second_run_on_the_same_folder_is_refused_while_the_first_works(tmp_path, alone):
+    shutil.copytree(alone / "a", tmp_path / "in" / "a")
+    refused = []
+
+    def run_again(stage: str, fraction: float) -> None:
+        if "maps" in stage and not refused:
+            with pytest.raises(InputError) as caught:
+                run(tmp_path / "in", tmp_path / "out")
+            refused.append(caught.value.code)
+
+    arguments = {"pseudonyms": PSEUDONYMS, "registrar": knows_the_truth()}
+    done = prepare(tmp_path / "in", tmp_path / "out", on_progress=run_again, **arguments)
+    assert (refused, len(done.made), list(done.excluded)) == (["in_use"], 1, [])
+    assert run(tmp_path / "in", tmp_path / "out").cases == done.cases
