@@ -39,6 +39,7 @@ setup(
     install_requires=[
         "diffusers",
         "fastapi",
+        "filelock",
         "matplotlib",
         "monai",
         "nibabel",
