@@ -87,7 +87,7 @@ def _elastix(pair: SimulatedPair) -> np.ndarray:
     rigid["AutomaticTransformInitialization"] = ["true"]
     rigid["AutomaticTransformInitializationMethod"] = ["CenterOfGravity"]
     rigid["WriteResultImage"] = ["false"]
-    # An image pyramid of 8 and 4 slices would leave nothing of 16 slices: in plane alone.
+    # In plane alone: smoothing over 8 and 4 slices of 5 mm would leave nothing of 16.
     rigid["ImagePyramidSchedule"] = [str(n) for n in (8, 8, 1, 4, 4, 1, 2, 2, 1, 1, 1, 1)]
     rigid["ErodeMask"] = ["false"]
     parameters.AddParameterMap(rigid)
