@@ -30,7 +30,7 @@ MADE_UP = {}
 
 @pytest.fixture
 def with_balls(monkeypatch):
-    """Every head is an ellipsoid with a skull and the balls in it; another name makes it wider."""
+    """Every head is an ellipsoid with a skull and the balls in it, another name makes it wider; pixels are coarse."""
 
     def head(name):
         if int(name) % 3 in MADE_UP:
@@ -49,7 +49,14 @@ def with_balls(monkeypatch):
         MADE_UP[int(name) % 3] = Head(name, hu, np.zeros(shape, np.int16), radius < 1, affine)
         return MADE_UP[int(name) % 3]
 
-    monkeypatch.setattr(pairs, "head_named", head)
+    for name, coarse in {
+        "head_named": head,
+        "FIXED_MM": 1.9,
+        "FIXED_MATRIX": (116, 132),
+        "MOVING_MM": 1.7,
+        "MOVING_MATRIX": (132, 152),
+    }.items():
+        monkeypatch.setattr(pairs, name, coarse)
 
 
 def balls_in(volume):
@@ -87,11 +94,14 @@ def test_landmarks_of_a_head_that_moves_during_the_scan_lie_where_its_points_lie
     assert 0.1 < pair.error_mm(pair.fixed_to_moving) < 5.0
     in_moving = balls_in(pair.moving)
     shown = [k for k, ball in enumerate(BALLS) if np.linalg.norm(pair.points - ball, axis=1).min() < 12.0]
-    assert shown
+    away = []
     for ball in BALLS[shown]:
         near = np.linalg.norm(pair.points - ball, axis=1).argmin()
         expected = apply(pair.fixed_to_moving, ball[None]) + apart[near]
-        assert np.linalg.norm(in_moving - expected, axis=1).min() < 2.0  # a ball may be torn by the motion itself
+        away.append(np.linalg.norm(in_moving - expected, axis=1).min())
+    whole = [distance for distance in away if distance < 20.0]  # the motion may tear a ball
+    assert whole
+    assert max(whole) < 2.0
 
 
 def test_kinds_of_hard_pairs(with_balls):
@@ -118,13 +128,13 @@ def test_ordinary_pairs_are_as_the_benchmark_asks(with_balls):
         index = apply(np.linalg.inv(pair.fixed.affine), pair.points)
         assert (index > -0.51).all()
         assert (index < np.array(pair.fixed.shape) - 0.49).all()
-        # Deep inside the head both images hold tissue of 30 HU and 12 HU of noise.
-        at = np.rint(index[np.linalg.norm((pair.points - centre) / [70, 88, 75], axis=1) < 0.6]).astype(int)
-        values = pair.fixed.array[tuple(at.T)]
-        values = values[values < 200]  # not the balls
-        assert np.median(values) == pytest.approx(30.0, abs=6.0)
-        # SD by the median deviation: the balls' edges are no noise.
-        assert 1.4826 * np.median(np.abs(values - np.median(values))) == pytest.approx(12.0, abs=2.0)
+        # Deep inside lies tissue of 30 HU with 12 HU of noise (SD by the median deviation: balls are no noise).
+        voxels = apply(pair.fixed.affine, np.argwhere(np.ones(pair.fixed.shape)))
+        deep = np.linalg.norm((voxels - centre) / [70, 88, 75], axis=1) < 1.1
+        deep &= np.linalg.norm(voxels / [70, 88, 75], axis=1) < 0.8
+        values = pair.fixed.array.ravel()[deep]
+        assert np.median(values) == pytest.approx(30.0, abs=5.0)  # scanners differ by 2 HU
+        assert 1.4826 * np.median(np.abs(values - np.median(values))) == pytest.approx(12.0, abs=1.0)
 
 
 def test_a_seed_gives_the_same_pair_again(with_balls):
