@@ -148,7 +148,7 @@ def test_images_that_do_not_overlap_at_the_start_stay_apart_without_a_crash():
 
 
 def brain(volume: Volume) -> np.ndarray:
-    from perfusynth.registration.quality_figures import enclosed
+    from perfusynth.registration.skull_slices import enclosed
 
     return enclosed(volume.array, volume.spacing)
 
