@@ -47,7 +47,7 @@ def states(server) -> list[str]:
 
 def test_the_self_test_of_the_desktop_program_passes(person):
     folder = MODULE_FILE.parent / "Testing" / "Python"
-    tests = unittest.defaultTestLoader.discover(str(folder), pattern="*Test.py")
+    tests = unittest.TestLoader().discover(str(folder), pattern="*Test.py")
     result = unittest.TextTestRunner().run(tests)
     assert result.testsRun == 2
     assert result.wasSuccessful()

@@ -43,7 +43,7 @@ def leases(server) -> dict[str, str]:
 
 def test_the_self_test_of_the_desktop_program_passes(annotator):
     folder = MODULE_FILE.parent / "Testing" / "Python"
-    result = unittest.TextTestRunner().run(unittest.defaultTestLoader.discover(str(folder), pattern="*Test.py"))
+    result = unittest.TextTestRunner().run(unittest.TestLoader().discover(str(folder), pattern="*Test.py"))
     assert result.testsRun == 2
     assert result.wasSuccessful()
     annotator.program.module.PerfuSynthRegistrationTest("runTest").runTest()
