@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from perfusynth.registration.rigid_motion import RAS_LPS
 from perfusynth.volumes.volume import Volume
 
-#: RAS to LPS and back.
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: The descent ends where the metric's gradient is this flat.
 FLAT = 1e-8
 #: A step that went too far is followed by one of this share of its length.
@@ -89,7 +88,7 @@ class MutualInformation:
         return self._matrix(transform)
 
     def _transform(self, matrix: np.ndarray) -> sitk.Euler3DTransform:
-        lps, centre = _FLIP @ matrix @ _FLIP, _FLIP[:3, :3] @ self.centre
+        lps, centre = RAS_LPS @ matrix @ RAS_LPS, RAS_LPS[:3, :3] @ self.centre
         transform = sitk.Euler3DTransform()
         transform.SetCenter(centre.tolist())
         transform.SetMatrix(lps[:3, :3].ravel().tolist(), 1e-6)
@@ -97,11 +96,11 @@ class MutualInformation:
         return transform
 
     def _matrix(self, transform: sitk.Euler3DTransform) -> np.ndarray:
-        centre = _FLIP[:3, :3] @ self.centre
+        centre = RAS_LPS[:3, :3] @ self.centre
         lps = np.eye(4)
         lps[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
         lps[:3, 3] = np.array(transform.GetTranslation()) + centre - lps[:3, :3] @ centre
-        return _FLIP @ lps @ _FLIP
+        return RAS_LPS @ lps @ RAS_LPS
 
 
 class Similarity:
@@ -169,7 +168,7 @@ def _binned(array: np.ndarray, bins: int) -> np.ndarray:
 
 def _image(array: np.ndarray, affine: np.ndarray) -> sitk.Image:
     """An image of an orthogonal grid, in LPS."""
-    lps = _FLIP @ affine
+    lps = RAS_LPS @ affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     image.SetSpacing(spacing.tolist())

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from perfusynth.registration.rigid_motion import about, apart_mm
 from perfusynth.registration.skull_slices import BONE_HU, around, enclosed
 from perfusynth.volumes.blocks import block_factors, block_mean
 from perfusynth.volumes.geometry import nearest_ras
@@ -185,12 +186,11 @@ def _neighbours(centre: np.ndarray) -> list[np.ndarray]:
     found = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
-            shift, turn = np.eye(4), np.eye(4)
-            shift[axis, 3] = sign * NEIGHBOUR_MM
-            vector = np.zeros(3)
-            vector[axis] = sign * NEIGHBOUR_MM / HEAD_RADIUS_MM
-            turn[:3, :3] = Rotation.from_rotvec(vector).as_matrix()
-            turn[:3, 3] = centre - turn[:3, :3] @ centre
+            step = np.zeros(3)
+            step[axis] = sign * NEIGHBOUR_MM
+            shift = np.eye(4)
+            shift[:3, 3] = step
+            turn = about(Rotation.from_rotvec(step / HEAD_RADIUS_MM).as_matrix(), centre, np.zeros(3))
             found += [shift, turn]
     return found
 
@@ -280,8 +280,5 @@ def _restart_spread(pair: _Pair, restarts: Sequence[np.ndarray]) -> float:
     points = at @ pair.fixed.affine[:3, :3].T + pair.fixed.affine[:3, 3]
     if not len(points):
         return FURTHEST_RESTART_MM
-    means = []
-    for other in restarts:
-        apart = np.asarray(other, dtype=float) - pair.transform
-        means.append(float(np.linalg.norm(points @ apart[:3, :3].T + apart[:3, 3], axis=1).mean()))
+    means = [apart_mm(np.asarray(other, dtype=float), pair.transform, points) for other in restarts]
     return min(float(np.median(means)), FURTHEST_RESTART_MM)

@@ -19,6 +19,7 @@ from perfusynth.registration.head_images import head_region, on_grid, prepared, 
 from perfusynth.registration.mutual_information import Descent, MutualInformation, Similarity
 from perfusynth.registration.quality_figures import quality_figures
 from perfusynth.registration.registration_settings import InformationLevel, RegistrationSettings
+from perfusynth.registration.rigid_motion import about
 from perfusynth.registration.starts import likely_starts
 from perfusynth.registration.window_fit import WindowFit
 from perfusynth.stages import Stages
@@ -240,10 +241,8 @@ def _perturbed(found: np.ndarray, centre: np.ndarray, settings: RegistrationSett
     starts = []
     for _ in range(settings.restarts):
         axis, direction = (vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, 3)))
-        moved = np.eye(4)
-        moved[:3, :3] = Rotation.from_rotvec(settings.restart_deg * axis, degrees=True).as_matrix()
-        moved[:3, 3] = centre + settings.restart_mm * direction - moved[:3, :3] @ centre
-        starts.append(found @ moved)
+        turn = Rotation.from_rotvec(settings.restart_deg * axis, degrees=True).as_matrix()
+        starts.append(found @ about(turn, centre, settings.restart_mm * direction))
     return starts
 
 

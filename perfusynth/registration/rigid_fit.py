@@ -6,6 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from perfusynth.registration.rigid_motion import about
+
 #: Tukey's biweight: residuals beyond this many robust SDs count nothing. The usual 4.685 is for normal noise. Own
 #: choice: for strong motion at 10 mm slices, 3 halved the median error in slabs of a fine head, but added a sixth in
 #: the phantom's own series (two patients each).
@@ -144,7 +146,4 @@ class RigidFit:
 
     def _about_centre(self, step: np.ndarray) -> np.ndarray:
         """4x4 of a rotation vector (rad) about the points' centre and a shift (mm)."""
-        moved = np.eye(4)
-        moved[:3, :3] = Rotation.from_rotvec(step[:3]).as_matrix()
-        moved[:3, 3] = self.centre + step[3:] - moved[:3, :3] @ self.centre
-        return moved
+        return about(Rotation.from_rotvec(step[:3]).as_matrix(), self.centre, step[3:])

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from perfusynth.registration.mutual_information import Similarity
 from perfusynth.registration.registration_settings import SearchSettings
+from perfusynth.registration.rigid_motion import apart_mm
 from perfusynth.registration.window_fit import WindowFit
 from perfusynth.volumes.volume import Volume
 
@@ -60,12 +61,6 @@ def best_of_turns(similarity: Similarity, moving_region: Volume, settings: Searc
         best.append(max(candidates, key=lambda candidate: candidate[0]))
     best.sort(key=lambda candidate: -candidate[0])
     return [start for _, start in best]
-
-
-def apart_mm(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> float:
-    """Mean distance between where two transforms (4x4) take points ``(n, 3)``, mm."""
-    apart = first - second
-    return float(np.linalg.norm(points @ apart[:3, :3].T + apart[:3, 3], axis=1).mean())
 
 
 def _turns(settings: SearchSettings) -> list[np.ndarray]:

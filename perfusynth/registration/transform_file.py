@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from perfusynth.errors import InputError
+from perfusynth.registration.rigid_motion import RAS_LPS
 from perfusynth.volumes.case_registration import RIGID_TOLERANCE
 
 #: First bytes of ITK's text format.
@@ -26,8 +27,6 @@ _CLASS_LINE = re.compile(
 _NUMBERS_LINE = re.compile(r"(?:Fixed)?Parameters:((?: +[-+.0-9A-Za-z]+)*) *")
 #: Most numbers in a line: 15 tell everything that a linear class can do.
 MOST_NUMBERS = 16
-#: RAS to LPS and back.
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _WHAT = "a rigid transform, fixed to moving (ITK text file .tfm as SimpleITK and 3D Slicer write it)"
 _HINT = "Save the transform again as .tfm: 3D Slicer's linear transform node, or sitk.WriteTransform of a rigid one."
 
@@ -52,8 +51,8 @@ def transform_bytes(fixed_to_moving: np.ndarray, centre: np.ndarray) -> bytes:
     InputError
         Code ``bad_transform``: not rigid, or not finite.
     """
-    matrix = _FLIP @ rigid(fixed_to_moving) @ _FLIP
-    about = (_FLIP[:3, :3] @ np.asarray(centre, dtype=np.float64)).reshape(3)
+    matrix = RAS_LPS @ rigid(fixed_to_moving) @ RAS_LPS
+    about = (RAS_LPS[:3, :3] @ np.asarray(centre, dtype=np.float64)).reshape(3)
     if not np.isfinite(about).all():
         raise _bad("the centre of the turn is not finite")
     shift = matrix[:3, :3] @ about + matrix[:3, 3] - about
@@ -94,7 +93,7 @@ def read_transform(source: Path | bytes) -> np.ndarray:
     if not _is_whole(source):
         raise _bad("a file that ends too early")
     _check_lines(source)
-    return rigid(_FLIP @ _matrix(source) @ _FLIP)
+    return rigid(RAS_LPS @ _matrix(source) @ RAS_LPS)
 
 
 def rigid(matrix: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from perfusynth.phantom.drawn import CaseOfSeed
 from perfusynth.phantom.lattice import stream
+from perfusynth.registration.rigid_motion import about
 from perfusynth.registration.transform_file import transform_bytes
 from perfusynth.volumes.case_file import CASE_FILE, write_case_file
 from perfusynth.volumes.case_registration import CaseRegistration, keep_registration, read_registration
@@ -48,14 +49,12 @@ def correct(folder: Path, seed: int) -> None:
 
 
 def _motion(
-    seed: int, name: str, degrees: tuple[float, float], mm: tuple[float, float], about: np.ndarray
+    seed: int, name: str, degrees: tuple[float, float], mm: tuple[float, float], centre: np.ndarray
 ) -> np.ndarray:
     rng = stream(seed, name)
     axis, direction = (vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, 3)))
-    moved = np.eye(4)
-    moved[:3, :3] = Rotation.from_rotvec(rng.uniform(*degrees) * axis, degrees=True).as_matrix()
-    moved[:3, 3] = about - moved[:3, :3] @ about + rng.uniform(*mm) * direction
-    return moved
+    turn = Rotation.from_rotvec(rng.uniform(*degrees) * axis, degrees=True).as_matrix()
+    return about(turn, centre, rng.uniform(*mm) * direction)
 
 
 def _centre(brain: np.ndarray, affine: np.ndarray) -> np.ndarray:

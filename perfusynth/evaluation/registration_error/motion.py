@@ -5,17 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from perfusynth.registration.rigid_motion import about
+
 #: Rounds in which a point's height and how far the head has moved at that height are brought together.
 ROUNDS = 8
 #: A turn moves points of the brain by about as much as a point at this distance from its axis, mm.
 HEAD_RADIUS_MM = 50.0
-
-
-def about(turn: np.ndarray, centre: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """4x4 of a rotation matrix about a centre, then a shift."""
-    moved = np.eye(4)
-    moved[:3, :3], moved[:3, 3] = turn, centre + shift - turn @ centre
-    return moved
 
 
 def apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:

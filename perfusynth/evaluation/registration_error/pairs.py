@@ -8,10 +8,11 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from perfusynth.evaluation.registration_error.heads import REAL, Head, head_named
-from perfusynth.evaluation.registration_error.motion import Course, Nod, about, apply, rigid_fit
+from perfusynth.evaluation.registration_error.motion import Course, Nod, apply, rigid_fit
 from perfusynth.phantom.ctp.frames import BONE_FACTOR_80KV, SOFT_TISSUE_HU
 from perfusynth.phantom.ctp.protocols import MISSED_BELOW_SHARE, PLACEMENT_SD_MM
 from perfusynth.phantom.lattice import stream
+from perfusynth.registration.rigid_motion import about
 from perfusynth.volumes.volume import Volume
 
 Kind = Literal["ordinary", "turned", "thin", "motion", "wrong patient"]

@@ -13,12 +13,12 @@ from perfusynth.evaluation.registration_error.heads import REAL, Head, head_name
 from perfusynth.evaluation.registration_error.motion import (
     Course,
     Nod,
-    about,
     apply,
     drawn_displacement,
     rigid_fit,
 )
 from perfusynth.evaluation.registration_error.pairs import SEEDS_A_BLOCK, heads_of_block, simulated_pair, tre
+from perfusynth.registration.rigid_motion import about
 
 #: Dense balls of 7 mm radius in the made-up head: RAS mm, none a mirror image of another, 60 mm of height.
 BALLS = np.array(
