@@ -24,7 +24,7 @@ def settings_of_environment(kind: type[S]) -> S:
         first = error.errors()[0]
         raise InputError(
             f"The setting {kind.model_config.get('env_prefix', '')}{str(first['loc'][0]).upper()} cannot be used.",
-            expected=first["msg"],
+            expected=first["msg"].removeprefix("Value error, "),
             got=repr(first["input"])[:64],
             hint="Correct it or unset it.",
             code="bad_setting",

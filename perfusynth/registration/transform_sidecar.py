@@ -1,8 +1,12 @@
 """What is told beside a transform file: direction, method, figures, author, time, software."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from perfusynth import __version__
 from perfusynth.registration.register import Registered
@@ -16,14 +20,27 @@ AUTHOR = f"perfusynth {__version__}"
 
 def automatic_registration(found: Registered, author: str = AUTHOR) -> CaseRegistration:
     """A registration as `keep_registration` takes it, of now."""
+    return automatic(found.fixed_to_moving, author, found.probability_over_2mm, figures=found.figures)
+
+
+def automatic(
+    fixed_to_moving: np.ndarray,
+    author: str,
+    probability_over_2mm: float | None = None,
+    *,
+    figures: Mapping[str, float] = MappingProxyType({}),
+    reason: str = "",
+) -> CaseRegistration:
+    """What no annotator has looked at, of now; without a probability nobody trains on it."""
     return CaseRegistration(
-        found.fixed_to_moving,
+        fixed_to_moving,
         "automatic",
-        found.probability_over_2mm,
+        probability_over_2mm,
+        reason=reason,
         author=author,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         software=f"perfusynth {__version__}",
-        figures=found.figures,
+        figures=figures,
     )
 
 

@@ -54,7 +54,7 @@ def create_app(
     tasks
         Tells what is installed; called at the server's start.
     """
-    settings = settings or Settings()
+    settings = settings or Settings.of_environment()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,9 +1,13 @@
 """Every limit of the server, with its default and the reason for it; environment variables ``PERFUSYNTH_<NAME>``."""
 
+import json
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from perfusynth.environment_settings import settings_of_environment
 
 MIB = 1024**2
 GIB = 1024**3
@@ -14,8 +18,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PERFUSYNTH_", extra="ignore", frozen=True)
 
-    devices: tuple[str, ...] = Field(
+    devices: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], NoDecode] = Field(
         default=("auto",),
+        min_length=1,
         description="One worker process a device; auto takes the first GPU, or the CPU where there is none.",
     )
     work_dir: Path | None = Field(
@@ -96,3 +101,27 @@ class Settings(BaseSettings):
         default=False, description="Show what libraries print in workers; off, as they name files. For debugging."
     )
     keep_log_lines: int = Field(default=1000, gt=0, description="What GET /logs/ shows to an admin.")
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """``cpu``, ``cuda:0,cuda:1``, or a JSON list."""
+        if not isinstance(given, str):
+            return given
+        if not given.lstrip().startswith("["):
+            return [name.strip() for name in given.split(",")]
+        try:
+            return json.loads(given)
+        except ValueError:
+            raise ValueError("a name, or a list like cuda:0,cuda:1") from None
+
+    @classmethod
+    def of_environment(cls) -> "Settings":
+        """The settings of this process.
+
+        Raises
+        ------
+        InputError
+            Code ``bad_setting``.
+        """
+        return settings_of_environment(cls)

@@ -41,7 +41,7 @@ def start(
     InputError
         The address needs tokens or TLS, or a file is missing.
     """
-    settings = Settings()
+    settings = Settings.of_environment()
     changes: dict[str, Any] = {"tls_elsewhere": tls_elsewhere or settings.tls_elsewhere}
     if devices:
         changes["devices"] = devices

@@ -1,8 +1,7 @@
 """One study to one case folder: checked, masked, maps made, registered, written without identities."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from perfusynth.progress import OnProgress
 from perfusynth.registration.fixed_image import fixed_image
 from perfusynth.registration.register import Registered
 from perfusynth.registration.transform_file import transform_bytes
+from perfusynth.registration.transform_sidecar import automatic, automatic_registration
 from perfusynth.stages import Stages
 from perfusynth.studies.case_files import DIGITS, CaseVolumes, rounded_hu, write_volumes
 from perfusynth.studies.given_maps import check_given
@@ -194,16 +194,12 @@ def _registrations(
     """What was said before, or a registration of our own."""
     if images.registrations:
         return images.registrations
-    if made.fixed is None:
-        maps = made.case.volumes
-        matrix = register_maps(maps.get("cbf", maps["tmax"]), ncct, brain)
-        said = CaseRegistration(matrix, "automatic", reason="no CT came with the maps: aligned by the brain")
-    else:
+    if made.fixed is not None:
         found = tools.register(made.fixed, ncct, on_progress=on_progress)
-        probability, figures = found.probability_over_2mm, dict(found.figures)
-        said = CaseRegistration(found.fixed_to_moving, "automatic", probability, figures=figures)
-    time = datetime.now(UTC).isoformat(timespec="seconds")
-    return (replace(said, author=AUTHOR, time=time, software=__version__),)
+        return (automatic_registration(found, AUTHOR),)
+    maps = made.case.volumes
+    matrix = register_maps(maps.get("cbf", maps["tmax"]), ncct, brain)
+    return (automatic(matrix, AUTHOR, reason="no CT came with the maps: aligned by the brain"),)
 
 
 def _acquisition(acquisition: Acquisition) -> dict[str, Any]:

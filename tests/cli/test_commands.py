@@ -42,6 +42,14 @@ def test_check_accepts_the_phantom_and_refuses_with_a_code(tmp_path):
     assert "hu_offset" in refused.stdout
 
 
+def test_a_setting_that_cannot_be_used_ends_in_one_line():
+    for name, value in (("MAX_QUEUE", "0"), ("DEVICES", "[cpu"), ("DEVICES", "[1]")):
+        ended = perfusynth("serve", "--port", 0, **{f"PERFUSYNTH_{name}": value})
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(f"perfusynth: [bad_setting] The setting PERFUSYNTH_{name} cannot")
+        assert len(ended.stderr.splitlines()) == 1
+
+
 def test_bad_input_ends_in_one_line_and_leaves_nothing(tmp_path):
     (tmp_path / "noise.nii.gz").write_bytes(os.urandom(4096))
     ended = perfusynth("synthesize", tmp_path / "noise.nii.gz", "-o", tmp_path / "out")
