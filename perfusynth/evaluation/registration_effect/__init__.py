@@ -1,1 +1,1 @@
-"""What wrong registrations cost: a small model trained on misregistered phantoms, and again after their correction."""
+"""What wrong registrations cost: a model trained on misregistered phantoms, and again after their correction."""

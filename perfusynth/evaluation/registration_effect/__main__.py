@@ -15,14 +15,14 @@ TABLE_FILE, BLOCK = "table.md", "registration-effect"
 def effect(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of cases, runs, models and evaluation.")],
     drawn: Annotated[Path, typer.Option(help="Folder that keeps digital patients once they are drawn.")],
-    patients: Annotated[int, typer.Option(min=2, help="How many to train on; one sixth more to tune on.")] = 32,
-    test: Annotated[int, typer.Option(min=2, help="How many to measure on.")] = 24,
-    steps: Annotated[int, typer.Option(min=4, help="Of each training.")] = 400,
+    patients: Annotated[int, typer.Option(min=2, help="How many to train on; one sixth more to tune on.")] = 96,
+    test: Annotated[int, typer.Option(min=2, help="How many to measure on.")] = 48,
+    steps: Annotated[int, typer.Option(min=4, help="Of each training.")] = 800,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first to train on.")] = 1_000_000,
     first_test: Annotated[int, typer.Option(min=0, help="Seed of the first to measure on.")] = 7_000_000,
     docs: Annotated[Path | None, typer.Option(help="Folder with studies.md: its table is renewed.")] = None,
 ) -> None:
-    """Train the same small model twice, and measure both on new patients; continues where it was stopped."""
+    """Train the same model twice, and measure both on new patients; continues where it was stopped."""
     from rich.console import Console
     from rich.progress import Progress
 
