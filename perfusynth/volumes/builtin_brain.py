@@ -68,7 +68,7 @@ class BuiltinBrain:
     about the foramen magnum. Blood, calcification and metal inside count as inside.
     """
 
-    method = "builtin_brain 1"
+    method = "builtin_brain 2"
 
     def __init__(self, limits: BrainLimits | None = None):
         self.limits = limits or BrainLimits()
@@ -180,7 +180,7 @@ def find_intracranial(ncct: Volume, limits: BrainLimits) -> Intracranial:
     if best is None:
         raise no_brain("no region of soft tissue inside bone", limits)
     inside = np.zeros(mean.shape, dtype=bool)
-    inside[box] = _filled(best[2])
+    inside[box] = _filled(best[2], bone)
     return Intracranial(inside, mean, peak, blocks, factors, best[0], sharp=best[1] == 0)
 
 
@@ -245,12 +245,15 @@ def _spill(region: np.ndarray, hu: np.ndarray, spacing: np.ndarray, limits: Brai
     return float(np.count_nonzero(shell & (hu < limits.fat_hu))) / max(1, np.count_nonzero(shell))
 
 
-def _filled(region: np.ndarray) -> np.ndarray:
-    """Fill what is enclosed (calcification, blood, metal), in space and slice by slice."""
+def _filled(region: np.ndarray, bone: np.ndarray) -> np.ndarray:
+    """Fill what is enclosed (calcification, blood, metal), in space and slice by slice, but no bone that belongs to the
+    skull: brain surrounds the sella in slices that are oblique to it."""
     filled = ndimage.binary_fill_holes(region)
     for k in range(filled.shape[2]):
         filled[:, :, k] = ndimage.binary_fill_holes(filled[:, :, k])
-    return filled
+    labels, _ = ndimage.label(bone)
+    outside = np.unique(labels[~filled])
+    return region | (filled & ~np.isin(labels, outside[outside > 0]))
 
 
 def _largest(mask: np.ndarray) -> np.ndarray | None:

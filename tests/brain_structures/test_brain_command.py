@@ -52,13 +52,13 @@ def test_what_made_it_lies_beside_it(result):
     ended, out = result
     told = json.loads(out.with_name("brain.json").read_text())
     assert sorted(path.name for path in out.parent.iterdir()) == ["brain.json", "brain.nii.gz"]
-    assert told["method"] == "builtin_brain 1"
+    assert told["method"] == "builtin_brain 2"
     assert told["input"]["sha256"] == voxel_sha256(read_nifti(CASE / "ncct.nii.gz"))
     image = nib.load(out)
     assert told["ml"] == pytest.approx(np.count_nonzero(image.dataobj) * abs(np.linalg.det(image.affine)) / 1000, 1e-6)
-    assert "builtin_brain 1" in image.header["descrip"].item().decode()
+    assert "builtin_brain 2" in image.header["descrip"].item().decode()
     assert "research use only" in ended.stdout
-    assert "builtin_brain 1" in ended.stdout
+    assert "builtin_brain 2" in ended.stdout
 
 
 def test_totalsegmentators_mask_comes_with_its_version_and_weights(installation, tmp_path):

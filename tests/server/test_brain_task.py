@@ -43,7 +43,7 @@ def result(server: Server, image: bytes) -> zipfile.ZipFile:
 def test_the_brain_of_a_phantom_comes_as_a_label_with_what_made_it(painted):
     archive = result(painted, (CASE / "ncct.nii.gz").read_bytes())
     assert sorted(archive.namelist()) == ["brain.json", "brain.nii.gz"]
-    assert json.loads(archive.read("brain.json"))["method"] == "builtin_brain 1"
+    assert json.loads(archive.read("brain.json"))["method"] == "builtin_brain 2"
     found, truth = nifti(archive.read("brain.nii.gz")), nib.load(CASE / "brain.nii.gz")
     assert found.get_data_dtype() == np.uint8
     assert np.array_equal(found.affine, truth.affine)
@@ -58,7 +58,7 @@ def test_monai_labels_own_client_gets_the_label_map(painted, tmp_path):
     assert Path(path).suffixes[-2:] == [".nii", ".gz"]
     assert set(np.unique(np.asarray(nib.load(path).dataobj))) == {0, 1}
     assert params["label_names"] == {"brain": 1}
-    assert params["method"] == "builtin_brain 1"
+    assert params["method"] == "builtin_brain 2"
 
 
 def test_what_holds_no_brain_is_refused(painted):

@@ -106,6 +106,20 @@ def test_infarct_blood_and_calcification_stay_inside(head):
     assert all(found[part].mean() > 0.97 for part in (infarct, blood, stone))
 
 
+@pytest.mark.parametrize("turn", [0, 20])
+def test_bone_that_rises_from_the_base_stays_outside(head, turn):
+    truth = head(rotation=Rotation.from_euler("x", turn, degrees=True).as_matrix())
+    x, y, z = truth.own
+    hu = truth.ncct.array.copy()
+    clivus = truth.brain & (x**2 + (y - 10) ** 2 < 9**2) & (z < -25)
+    stone = (x - 25) ** 2 + y**2 + z**2 < 4**2
+    hu[clivus | stone] = 800
+    found = BuiltinBrain().extract(truth.ncct.with_array(hu)).mask
+    assert found[clivus].mean() < 0.01
+    assert found[stone].mean() > 0.97
+    assert dice(found, truth.brain & ~clivus) >= 0.96
+
+
 def test_orbits_neck_and_scalp_stay_outside(head):
     truth = head()
     _, y, z = truth.own
@@ -135,7 +149,7 @@ def test_the_template_against_its_priors(template_ct, public_data):
     assert dice(BuiltinBrain().extract(template_ct).mask, priors > 0.5) >= 0.96
 
 
-@pytest.mark.parametrize(("seed", "scanner"), [(1, "standard_5mm"), (3, "external_2_5mm")])
+@pytest.mark.parametrize(("seed", "scanner"), [(1, "standard_5mm"), (3, "external_2_5mm"), (2000007, "standard_5mm")])
 def test_digital_phantoms(seed, scanner):
     patient = draw_patient(seed)
     grid = native_grid(patient, SCANNERS[scanner])
@@ -143,6 +157,8 @@ def test_digital_phantoms(seed, scanner):
     ncct = Volume(hu, grid.affine)
     found = BuiltinBrain().extract(ncct)
     assert dice(found.mask, brain) >= 0.95
+    bone_ml = np.count_nonzero(hu[found.mask] > 200) * ncct.voxel_ml
+    assert bone_ml < 0.2  # of its sella 2 mL and more lie among brain
     assert check_head(ncct, Acquisition(modality="CT"), found) == []
 
 
