@@ -16,11 +16,8 @@ from perfusynth.generators.execution import Execution
 from perfusynth.generators.head_statistics import head_statistics
 from perfusynth.generators.head_view import HeadView
 from perfusynth.progress import OnProgress, ignore_progress
-from perfusynth.volumes.model_grid import AIR_HU, GridMapping, ModelGrid, map_to_grid
+from perfusynth.volumes.model_grid import BRAIN_SHARE, GridMapping, ModelGrid, map_to_grid
 from perfusynth.volumes.volume import Volume
-
-#: Share of a model-grid voxel that must be brain for its value to be used on the scan's grid.
-BRAIN_SHARE = 0.5
 
 
 class OnGridGenerator(ABC):
@@ -83,8 +80,7 @@ class OnGridGenerator(ABC):
         scan, brain = _checked(inputs, name)
         grid = self.spec.grid
         mapping = map_to_grid(scan, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
-        image = mapping.to_model(np.nan_to_num(scan.array, nan=AIR_HU), outside=AIR_HU)
-        share = mapping.to_model(brain.array)
+        image, share = mapping.head_to_model(brain.array)
         made, view = self.observe({name: image}, share >= BRAIN_SHARE, on_progress)
         on_scan = _WayBack(share, mapping)
         maps = {}

@@ -15,6 +15,8 @@ from perfusynth.volumes.volume import Volume
 
 #: Value of air, HU; what lies outside the scan's field of view on the model grid.
 AIR_HU = -1024.0
+#: Share of a model-grid voxel that must be brain for it to count as brain.
+BRAIN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,26 @@ class GridMapping:
         """Resample an array on the scan's grid to the model grid; ``outside`` fills what the scan does not cover."""
         ordered = nearest_ras(self.scan.with_array(array)).array
         return apply_axis_weights(ordered - outside, self.scan_to_model) + np.float32(outside)
+
+    def head_to_model(self, brain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The scan and its brain on the model grid.
+
+        What counts as brain there has the mean of the scan's brain alone: where slices are thick, or lie oblique to the
+        skull, half a voxel of bone would otherwise make the other half look like blood.
+
+        Parameters
+        ----------
+        brain
+            On the scan's grid, not 0 inside.
+
+        Returns
+        -------
+        HU, `AIR_HU` where the scan has nothing; share of brain in [0, 1].
+        """
+        hu, inside = np.nan_to_num(self.scan.array, nan=AIR_HU), np.asarray(brain) > 0
+        share = self.to_model(inside.astype(np.float32))
+        alone = self.to_model(np.where(inside, hu, 0)) / np.maximum(share, BRAIN_SHARE)
+        return np.where(share >= BRAIN_SHARE, alone, self.to_model(hu, outside=AIR_HU)), share
 
     def to_scan(self, array: np.ndarray) -> np.ndarray:
         """Resample an array on the model grid back to the scan's grid and axis order; 0 outside the model grid."""

@@ -1,6 +1,7 @@
 """Orientation, resampling along axes, and the model grid."""
 
 import itertools
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from perfusynth.volumes.geometry import corners, is_orthogonal, nearest_ras, to_original_order
-from perfusynth.volumes.model_grid import AIR_HU, ModelGrid, map_to_grid
+from perfusynth.volumes.model_grid import AIR_HU, BRAIN_SHARE, ModelGrid, map_to_grid
 from perfusynth.volumes.resampling import apply_axis_weights, axis_weights
 from perfusynth.volumes.volume import Volume
 
@@ -145,6 +146,29 @@ def test_the_model_grid_means_the_same_for_thin_and_thick_scans(order, signs, th
     assert back.shape == scan.shape
     deep = ndimage.binary_erosion(brain, iterations=8 if thickness < 1 else 3)
     np.testing.assert_allclose(back[deep], scan.array[deep], atol=0.35)
+
+
+@pytest.mark.parametrize("thickness", [1.0, 4.8])
+def test_bone_beside_the_brain_does_not_change_the_brain(thickness):
+    scan, brain = head(spacing=(1.8, 1.8, thickness))
+    mapping = map_to_grid(scan, brain, GRID)
+    hu = np.where(brain, 30.0, 900.0)
+    there, share = replace(mapping, scan=scan.with_array(hu)).head_to_model(brain)
+    inside = share >= BRAIN_SHARE
+    assert inside.sum() * np.prod([1.2, 1.2, 5.0]) == pytest.approx(brain.sum() * np.prod(scan.spacing), rel=0.06)  # of slabs
+    np.testing.assert_allclose(there[inside], 30.0, atol=0.01)
+    plain = mapping.to_model(hu, outside=AIR_HU)
+    np.testing.assert_array_equal(there[~inside], plain[~inside])
+    assert plain[inside].max() > 100  # as it was
+
+
+def test_the_brain_on_the_model_grid_is_what_it_is_where_nothing_is_beside_it():
+    scan, brain = head()
+    mapping = map_to_grid(scan, brain, GRID)
+    there, share = mapping.head_to_model(brain)
+    deep = share > 0.999
+    assert deep.sum() > 1000
+    np.testing.assert_allclose(there[deep], mapping.to_model(scan.array, outside=AIR_HU)[deep], atol=0.02)
 
 
 def test_outside_the_model_grid_maps_are_zero():

@@ -11,7 +11,7 @@ from perfusynth.training.heads import Head
 from perfusynth.volumes.builtin_brain import BuiltinBrain
 from perfusynth.volumes.case_registration import ERROR_PROBABILITY_MAX, left_out, read_registration
 from perfusynth.volumes.geometry import is_orthogonal
-from perfusynth.volumes.model_grid import AIR_HU, ModelGrid, map_to_grid
+from perfusynth.volumes.model_grid import BRAIN_SHARE, ModelGrid, map_to_grid
 from perfusynth.volumes.nifti import read_nifti
 from perfusynth.volumes.regrid import straighten
 from perfusynth.volumes.volume import Volume
@@ -69,8 +69,8 @@ def read_case(folder: Path, spec: GeneratorSpec, registration_error_max: float =
     ncct, brain = _head_of(folder, scan)
     grid = spec.grid
     mapping = map_to_grid(ncct, brain.array > 0, ModelGrid(grid.size, grid.spacing_mm, grid.slab_mm))
-    inside = mapping.to_model((brain.array > 0).astype(np.float32)) >= COUNTED_SHARE
-    volumes = {scan: mapping.to_model(ncct.array, outside=AIR_HU)}
+    image, brain_share = mapping.head_to_model(brain.array)
+    inside, volumes = brain_share >= BRAIN_SHARE, {scan: image}
     valid = np.ones(mapping.shape, dtype=bool)
     for names, measured in _by_grid({name: _map(folder, name) for name in maps}):
         arrays, share = bring_to_grid(list(names.values()), measured, mapping.shape, mapping.affine, moving_to_fixed)
