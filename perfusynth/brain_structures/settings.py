@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from perfusynth.environment_settings import settings_of_environment
+from perfusynth.environment_settings import EnvironmentSettings
 
 Method = Literal["builtin", "totalsegmentator"]
 #: Voxel size of TotalSegmentator's models: 3 mm is its ``--fast``.
@@ -15,10 +14,8 @@ Resolution = Literal["3mm", "1.5mm"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 
 
-class BrainSettings(BaseSettings):
+class BrainSettings(EnvironmentSettings):
     """Which method, and where TotalSegmentator lies."""
-
-    model_config = SettingsConfigDict(env_prefix="PERFUSYNTH_", extra="ignore", frozen=True)
 
     brain_method: Method = Field("builtin", description="used where a caller names none; nothing falls back to it")
     totalsegmentator: Path | None = Field(
@@ -43,14 +40,3 @@ class BrainSettings(BaseSettings):
     totalsegmentator_timeout_s: float = Field(
         900, gt=0, description="fifteen times what a head takes at 3 mm on two CPU cores"
     )
-
-    @classmethod
-    def of_environment(cls) -> "BrainSettings":
-        """The settings of this process.
-
-        Raises
-        ------
-        InputError
-            Code ``bad_setting``.
-        """
-        return settings_of_environment(cls)

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from perfusynth.environment_settings import settings_of_environment
+from perfusynth.environment_settings import EnvironmentSettings
 from perfusynth.errors import InputError
 
 #: ``tf32`` multiplies with 10 bits behind the point where the device can, ``fp32`` never; ``bf16`` is bfloat16;
@@ -21,10 +20,8 @@ Precision = Literal["fp32", "tf32", "mixed", "bf16"]
 BATCH_SLABS = {"cpu": 4, "cuda": 64}
 
 
-class ExecutionSettings(BaseSettings):
+class ExecutionSettings(EnvironmentSettings):
     """What an installation may set, as environment variables ``PERFUSYNTH_<NAME>``."""
-
-    model_config = SettingsConfigDict(env_prefix="PERFUSYNTH_", extra="ignore", frozen=True)
 
     precision: Precision | None = Field(
         None, description="None: the fastest that keeps the bar, see docs/performance.md"
@@ -33,17 +30,6 @@ class ExecutionSettings(BaseSettings):
         None, gt=0, description="the most that a process takes of its GPU, beside the 0.5 GiB of CUDA itself; None: all"
     )
     compiled: bool = Field(False, description="torch.compile: the first head takes a minute longer, the next less")
-
-    @classmethod
-    def of_environment(cls) -> "ExecutionSettings":
-        """The settings of this process.
-
-        Raises
-        ------
-        InputError
-            Code ``bad_setting``.
-        """
-        return settings_of_environment(cls)
 
 
 class Execution:

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
-from perfusynth.environment_settings import settings_of_environment
+from perfusynth.environment_settings import EnvironmentSettings
 
 MIB = 1024**2
 GIB = 1024**3
 
 
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """Settings of one server process; immutable while it runs."""
-
-    model_config = SettingsConfigDict(env_prefix="PERFUSYNTH_", extra="ignore", frozen=True)
 
     devices: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], NoDecode] = Field(
         default=("auto",),
@@ -114,14 +112,3 @@ class Settings(BaseSettings):
             return json.loads(given)
         except ValueError:
             raise ValueError("a name, or a list like cuda:0,cuda:1") from None
-
-    @classmethod
-    def of_environment(cls) -> "Settings":
-        """The settings of this process.
-
-        Raises
-        ------
-        InputError
-            Code ``bad_setting``.
-        """
-        return settings_of_environment(cls)
