@@ -36,6 +36,8 @@ class BrainLimits:
     block_mm: float = 2.5
     #: Maximum of a block above which it holds bone; clotted blood stays below 95 HU plus noise.
     bone_hu: float = 160.0
+    #: No bone of the skull base about the sella, and no calcification, reaches this in a voxel of an NCCT: it is metal.
+    metal_hu: float = 1800.0
     #: Fat (-100), air and their partial volume lie below; CSF is 0-15.
     fat_hu: float = -30.0
     #: Tried in turn until the region no longer spills out of the skull.
@@ -180,7 +182,7 @@ def find_intracranial(ncct: Volume, limits: BrainLimits) -> Intracranial:
     if best is None:
         raise no_brain("no region of soft tissue inside bone", limits)
     inside = np.zeros(mean.shape, dtype=bool)
-    inside[box] = _filled(best[2], bone)
+    inside[box] = _filled(best[2], bone, peak.array[box] >= limits.metal_hu)
     return Intracranial(inside, mean, peak, blocks, factors, best[0], sharp=best[1] == 0)
 
 
@@ -245,15 +247,17 @@ def _spill(region: np.ndarray, hu: np.ndarray, spacing: np.ndarray, limits: Brai
     return float(np.count_nonzero(shell & (hu < limits.fat_hu))) / max(1, np.count_nonzero(shell))
 
 
-def _filled(region: np.ndarray, bone: np.ndarray) -> np.ndarray:
+def _filled(region: np.ndarray, bone: np.ndarray, metal: np.ndarray) -> np.ndarray:
     """Fill what is enclosed (calcification, blood, metal), in space and slice by slice, but no bone that belongs to the
-    skull: brain surrounds the sella in slices that are oblique to it."""
+    skull: brain surrounds the sella in slices that are oblique to it. A clip beside the skull stays in, with what it
+    blurs."""
     filled = ndimage.binary_fill_holes(region)
     for k in range(filled.shape[2]):
         filled[:, :, k] = ndimage.binary_fill_holes(filled[:, :, k])
     labels, _ = ndimage.label(bone)
     outside = np.unique(labels[~filled])
-    return region | (filled & ~np.isin(labels, outside[outside > 0]))
+    skull = np.isin(labels, outside[outside > 0]) & ~ndimage.binary_dilation(metal, _CONNECTED, iterations=2)
+    return region | (filled & ~skull)
 
 
 def _largest(mask: np.ndarray) -> np.ndarray | None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from perfusynth.volumes.builtin_brain import BrainLimits
+
 
 @dataclass(frozen=True)
 class HeadCheckLimits:
@@ -85,7 +87,7 @@ class HeadCheckLimits:
     #: Total length that refuses: both middle cerebral arteries have 2 x 40 mm and more.
     vessels_refuse_mm: float = 50.0
     #: Metal inside the brain: no calcification reaches 1800 HU in a voxel of an NCCT; 0.01 mL is an aneurysm clip's.
-    metal_hu: float = 1800.0
+    metal_hu: float = BrainLimits.metal_hu
     metal_ml: float = 0.01
     #: Metal near the brain (plates, electrodes): enamel and petrous bone stay below 3000 HU.
     metal_near_hu: float = 3000.0
