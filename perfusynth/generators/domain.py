@@ -164,10 +164,10 @@ def domain_block(reference: DomainReference | None, view: HeadView | None, weigh
     shares = np.linspace(0, 100, len(reference.scores))
     percentile = float(np.interp(score, reference.scores, shares))
     unusual = score > reference.limit
-    less = "all of them" if percentile >= 100 else f"{percentile:.0f} %"
+    less = "all" if percentile >= 100 else f"{percentile:.0f} %"
     text = (
         f"{'Unlike the patients the model was trained on' if unusual else 'Like the patients the model was trained on'}"
-        f": distance {score:.2f} (1 is the median, {reference.limit:.2f} the limit); {less} of "
+        f": distance {score:.2f} (1 is the median, {reference.limit:.2f} the limit); {less} of the "
         f"{reference.held_out} held-out patients are less unusual."
     )
     return {
