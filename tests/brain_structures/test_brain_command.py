@@ -131,6 +131,8 @@ def test_ctrl_c_ends_the_program_too(installation, tmp_path):
         command(tmp_path / "ct.nii.gz", "-o", tmp_path / "brain.nii.gz", "--method", "totalsegmentator"),
         env=os.environ | installation.environment(),
         stderr=subprocess.DEVNULL,
+        # A shell's background job ignores SIGINT, and so does what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     end = time.monotonic() + 60
     while not installation.seen_file.exists() and time.monotonic() < end:
