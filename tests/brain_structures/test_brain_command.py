@@ -138,7 +138,7 @@ def test_ctrl_c_ends_the_program_too(installation, tmp_path):
     while not installation.seen_file.exists() and time.monotonic() < end:
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)  # to it alone: what it started has to be ended by it
-    assert started.wait(60) == 130
+    assert started.wait(20) == 130
     assert all_gone([installation.seen["pid"], installation.seen["child"]])
     assert not (tmp_path / "brain.nii.gz").exists()
 
